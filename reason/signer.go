@@ -1,0 +1,47 @@
+package reason
+
+// Codes of package signer, "signer.*", and of the root package's signing,
+// "sign.*".
+const (
+	SignerKeyMissing       Code = "signer.key-missing"
+	SignerKeyFormat        Code = "signer.key-format"
+	SignerKeyEncrypted     Code = "signer.key-encrypted"
+	SignerKeyAlgorithm     Code = "signer.key-algorithm"
+	SignerCertificates     Code = "signer.certificates"
+	SignerKeyMismatch      Code = "signer.key-mismatch"
+	SignerChain            Code = "signer.chain"
+	SignerCertificateTime  Code = "signer.certificate-time"
+	SignerFailed           Code = "signer.failed"
+	SignerInterrupted      Code = "signer.interrupted"
+	SignerInvalidSignature Code = "signer.invalid-signature"
+
+	SignMediaType        Code = "sign.media-type"
+	SignExpiry           Code = "sign.expiry"
+	SignMetadata         Code = "sign.metadata"
+	SignMetadataReserved Code = "sign.metadata-reserved"
+	SignAgent            Code = "sign.agent"
+	SignOtherTarget      Code = "sign.other-target"
+)
+
+func signerEntries() []Entry {
+	return []Entry{
+		{SignerKeyMissing, "There is no private key to sign with.", "Give a file that holds a private key in PEM."},
+		{SignerKeyFormat, "The private key cannot be read.", "Give one private key in PEM: PKCS#8, PKCS#1 or SEC 1."},
+		{SignerKeyEncrypted, "The private key is encrypted, which is not supported.", "Decrypt the key into a file that only you can read, or keep it in a key store."},
+		{SignerKeyAlgorithm, "The key is of a kind or size that signatures must not use.", "Use RSA of 2048, 3072 or 4096 bits, or EC P-256, P-384 or P-521."},
+		{SignerCertificates, "The certificate chain cannot be read.", "Give the certificates in PEM, the signing certificate first."},
+		{SignerKeyMismatch, "The private key does not belong to the first certificate of the chain.", "Put the certificate of this key first, or use the key of that certificate."},
+		{SignerChain, "The certificates are no complete chain in order, or a certificate must not sign.", "Put the signing certificate first, each issuer after what it issued, the self-signed root last."},
+		{SignerCertificateTime, "A certificate of the chain is not valid at the signing time.", "Renew the certificate, or correct the clock."},
+		{SignerFailed, "The key could not sign.", "See the cause; the key store may be locked or not reachable."},
+		{SignerInterrupted, "Signing was interrupted before the key answered.", "Allow more time, or try again."},
+		{SignerInvalidSignature, "The key returned something that is no signature of its algorithm.", "Do not use this key store; report the fault to its maker."},
+
+		{SignMediaType, "The signature format asked for does not exist.", "Use JWS or COSE."},
+		{SignExpiry, "The expiry is negative or not in whole seconds.", "Use a duration such as 24h."},
+		{SignMetadata, "The user metadata has an entry without key, is not UTF-8 or is too large.", "Shorten the metadata, and write each entry as KEY=VALUE."},
+		{SignMetadataReserved, "A metadata key begins with io.cncf.notary, which is reserved.", "Choose another key."},
+		{SignAgent, "The name of the signing agent is too long or not UTF-8.", "Choose a shorter name."},
+		{SignOtherTarget, "The signer returned a signature for something else than it was asked to sign.", "Do not use this signer."},
+	}
+}

@@ -1,0 +1,78 @@
+package reason
+
+// Codes of the root package's verification. What it takes over from the
+// packages below keeps the code that it has there.
+const (
+	// The verifier, the policy and the reference.
+
+	VerifyNoPolicy        Code = "verify.no-policy"
+	VerifyNoStores        Code = "verify.no-stores"
+	VerifySkippedByPolicy Code = "verify.skipped-by-policy"
+	VerifyReference       Code = "verify.reference"
+	VerifyResolve         Code = "verify.resolve"
+	VerifyInterrupted     Code = "verify.interrupted"
+
+	// Discovery.
+
+	VerifyUnsigned         Code = "verify.unsigned"
+	VerifyListing          Code = "verify.listing"
+	VerifyListingTruncated Code = "verify.listing-truncated"
+	VerifySignatureLimit   Code = "verify.signature-limit"
+	VerifySignatureUnread  Code = "verify.signature-unread"
+	VerifySignatureTimeout Code = "verify.signature-timeout"
+
+	// The checks of a signature.
+
+	VerifyNotReached            Code = "verify.not-reached"
+	VerifyOtherArtifact         Code = "verify.other-artifact"
+	VerifyCriticalAttribute     Code = "verify.critical-attribute"
+	VerifyPluginUnavailable     Code = "verify.plugin-unavailable"
+	VerifyRootUntrusted         Code = "verify.root-untrusted"
+	VerifyStoreType             Code = "verify.store-type"
+	VerifyIdentityUntrusted     Code = "verify.identity-untrusted"
+	VerifyTimestampMissing      Code = "verify.timestamp-missing"
+	VerifyTimestampUnavailable  Code = "verify.timestamp-unavailable"
+	VerifyExpired               Code = "verify.expired"
+	VerifyRevocationNoSource    Code = "verify.revocation-no-source"
+	VerifyRevocationUnavailable Code = "verify.revocation-unavailable"
+	VerifyMetadata              Code = "verify.metadata"
+)
+
+func verifyEntries() []Entry {
+	return append(verifyDiscoveryEntries(), verifyCheckEntries()...)
+}
+
+func verifyDiscoveryEntries() []Entry {
+	return []Entry{
+		{VerifyNoPolicy, "There is no trust policy, or no statement of it applies.", "Write a trust policy with a statement for the repository."},
+		{VerifyNoStores, "The policy names trust stores, and there are none.", "Say where the trust stores are."},
+		{VerifySkippedByPolicy, "The policy says not to make this check, or not to verify at all.", "Change the statement's level or override if the check is wanted."},
+		{VerifyReference, "The reference names no artifact, or one of another repository than that at hand.", "Give a reference with a tag or a digest, and open the repository that it names."},
+		{VerifyResolve, "The reference could not be resolved.", "Check the network and the registry, then try again."},
+		{VerifyInterrupted, "Verification was interrupted, or its time was up.", "Allow more time, or try again."},
+		{VerifyUnsigned, "The artifact has no signature, and that is certain.", "Sign the artifact, or ask its publisher for a signed one."},
+		{VerifyListing, "The listing of signatures failed, or is odd.", "Check the network and the registry, then try again."},
+		{VerifyListingTruncated, "The listing of signatures is longer than this program reads.", "Remove referrers that are not needed from the repository."},
+		{VerifySignatureLimit, "The limit of signatures to look at was reached, and none of them is good enough.", "Raise the limit, or remove signatures that are not needed."},
+		{VerifySignatureUnread, "A signature is listed and could not be read.", "Check the network and the registry, then try again."},
+		{VerifySignatureTimeout, "A signature is listed and was not there in time.", "Try again; the registry or the network is slow."},
+	}
+}
+
+func verifyCheckEntries() []Entry {
+	return []Entry{
+		{VerifyNotReached, "The check was not made, as the integrity of the signature is not established.", "Look at the finding on integrity."},
+		{VerifyOtherArtifact, "The signature was made for another artifact.", "Sign this artifact; a signature cannot be moved."},
+		{VerifyCriticalAttribute, "The signature marks an attribute as critical that this program does not know.", "Ask the signer for a signature without it."},
+		{VerifyPluginUnavailable, "The signature demands a verification plugin that cannot be used.", "Ask the signer for a signature that needs no verification plugin."},
+		{VerifyRootUntrusted, "The root of the signer's chain is in no trust store that the statement names.", "If that root is to be trusted, add it to such a store."},
+		{VerifyStoreType, "The root is in a trust store, but not of the type that the signing scheme demands.", "If the root is to be trusted for that scheme, add it to a store of that type."},
+		{VerifyIdentityUntrusted, "The signer is none of the trusted identities of the statement.", "If the signer is to be trusted, add its subject to the trusted identities."},
+		{VerifyTimestampMissing, "The statement demands a time stamp, and the signature has none.", "Have the artifact signed with a time stamp."},
+		{VerifyTimestampUnavailable, "The statement demands a time stamp, and this version cannot verify time stamps.", "Remove the tsa stores from the statement to judge by the present time."},
+		{VerifyExpired, "The expiry that the signer set has passed.", "Have the artifact signed again."},
+		{VerifyRevocationNoSource, "No certificate of the chain says how its revocation can be checked.", "None is needed; use certificates that name an OCSP responder or a CRL if revocation matters."},
+		{VerifyRevocationUnavailable, "A certificate names an OCSP responder or a CRL, and this version cannot ask it.", "Set the statement's override for revocation to log or skip."},
+		{VerifyMetadata, "The signed metadata lacks an entry that was asked for, or has another value for it.", "Compare with the metadata that the signature holds."},
+	}
+}
