@@ -1,0 +1,78 @@
+package dn
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/notaryv2/notation/internal/testpki"
+)
+
+func FuzzParseDN(f *testing.F) {
+	for _, seed := range []string{
+		"C=US, ST=WA, O=wabbit-networks.io, CN=x", `CN=James \"Jim\" Smith\, III`, "CN=#0c0161+O=b",
+		`CN=\ a\00\C3\A9\ `, "1.2.3.4=x", `O="a"`, "O=a;C=b", "O=,", "O=a\u202e", "#", "=", `\`, "CN=a=b",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		n, err := Parse(text)
+		if err != nil {
+			checkMessage(t, err)
+			return
+		}
+		printed := n.String()
+		checkPrintable(t, printed)
+		again, err := Parse(printed)
+		if err != nil {
+			t.Fatalf("%q prints as %s: %v", text, printed, err)
+		}
+		if again.String() != printed {
+			t.Errorf("%s prints again as %s", printed, again)
+		}
+		if !n.Matches(again) || !again.Matches(n) || !n.Overlaps(again) {
+			t.Errorf("%s does not match itself", printed)
+		}
+	})
+}
+
+func FuzzFromDER(f *testing.F) {
+	f.Add(usual(utf8Attr(oidCN, "x\x00\u202e")))
+	f.Add(testpki.Name(testpki.RDN(utf8Attr(oidO, "a"), utf8Attr(oidOU, "b")), testpki.RDN()))
+	f.Add(single(testpki.Attribute(oidCN, testpki.BMPString, []byte("\x00a")), testpki.Attribute("1.2.3", 0x02, []byte{1})))
+	f.Add(single(testpki.Attribute(oidCN, testpki.TeletexString, []byte("\xe9"))))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		n, err := FromDER(raw)
+		if err != nil {
+			checkMessage(t, err)
+			return
+		}
+		printed := n.String()
+		checkPrintable(t, printed)
+		readable := len(n.attributes) > 0
+		for _, a := range n.attributes {
+			if !a.text || a.value == "" || strings.ContainsRune(a.value, 0) {
+				readable = false
+			}
+		}
+		pattern, err := Parse(printed)
+		if len(printed) > maxTextBytes {
+			return
+		}
+		if (err == nil) != readable {
+			t.Fatalf("%s: readable %v, but %v", printed, readable, err)
+		}
+		if readable && (!pattern.Matches(n) || !n.Matches(pattern)) {
+			t.Errorf("%s does not match what it came from", printed)
+		}
+	})
+}
+
+func checkPrintable(t testing.TB, text string) {
+	t.Helper()
+	for _, r := range text {
+		if !unicode.IsPrint(r) {
+			t.Fatalf("%q: %U is not safe to print", text, r)
+		}
+	}
+}
