@@ -1,0 +1,101 @@
+package oci
+
+import (
+	"context"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Descriptor is an OCI descriptor: media type, digest, size in bytes, and more.
+type Descriptor = ocispec.Descriptor
+
+// ArtifactTypeSignature is the artifact type of a signature manifest.
+const ArtifactTypeSignature = "application/vnd.cncf.notary.signature"
+
+// AnnotationThumbprints is the annotation of a signature manifest that holds
+// the thumbprints of the certificate chain; see [FormatThumbprints].
+const AnnotationThumbprints = "io.cncf.notary.x509chain.thumbprint#S256"
+
+// Media types of the manifests that this package reads beside those of OCI.
+const (
+	// MediaTypeORASManifest is the ORAS artifact manifest, the predecessor of
+	// the image manifest with a subject.
+	MediaTypeORASManifest = "application/vnd.cncf.oras.artifact.manifest.v1+json"
+)
+
+// The media types of signature envelopes. Package envelope has them too; they
+// are repeated so that a registry client does not depend on COSE and CBOR.
+const (
+	mediaTypeJWS  = "application/jose+json"
+	mediaTypeCOSE = "application/cose"
+)
+
+// Repository is one repository of a registry, or one OCI image layout.
+// Implementations are safe for concurrent use.
+type Repository interface {
+	// Name is the fully qualified repository, "registry/repository", which is
+	// also the scope that a trust policy names. For a layout it is the scope
+	// it was opened with, which may be empty.
+	Name() string
+
+	// Resolve returns the descriptor of the manifest that ref names. With a
+	// digest, the descriptor has that digest; with a tag as well, the tag must
+	// name it too, or the error is oci.tag-mismatch. With neither it is
+	// oci.reference-incomplete. Not found: oci.not-found.
+	Resolve(ctx context.Context, ref Reference) (Descriptor, error)
+
+	// Referrers lists manifests that claim subject. A listing is a hint:
+	// nothing in it may be trusted but that the digests are worth fetching.
+	// On failure it returns what it found so far together with the error.
+	Referrers(ctx context.Context, subject digest.Digest, o ReferrersOptions) (Listing, error)
+
+	// Fetch returns the content of d, whose size and digest it has checked.
+	// Content longer than limit bytes is refused before it is read.
+	Fetch(ctx context.Context, d Descriptor, limit int64) ([]byte, error)
+
+	// Attach resolves ref, calls build with the result, pushes what build
+	// returns as a referrer of it and reads it back through Referrers. Upload
+	// sessions may be opened while ref is being resolved.
+	Attach(ctx context.Context, ref Reference, build func(subject Descriptor) (Attachment, error)) (Attached, error)
+}
+
+// ReferrersOptions narrows a listing. The zero value lists everything within
+// the package's bounds.
+type ReferrersOptions struct {
+	// ArtifactType is asked for; entries that say another type are dropped,
+	// entries that say none are kept.
+	ArtifactType string
+	// Max is the number of entries to return; 0 means [MaxReferrers].
+	Max int
+}
+
+// Listing is what Referrers found, each digest once, in the order given.
+type Listing struct {
+	Referrers []Descriptor
+	// Truncated says that there was more than Max or the package's bounds allow.
+	Truncated bool
+	// Warnings are oddities that did not stop the listing.
+	Warnings []error
+}
+
+// Attachment is an artifact to be attached: its blobs and its manifest.
+type Attachment struct {
+	Blobs    []Blob
+	Manifest []byte // an OCI image manifest with a subject
+	// Legacy is the manifest without artifactType, pushed where a registry
+	// refuses the other; nil: none. It refers to the same blobs.
+	Legacy []byte
+}
+
+// Blob is one blob and its descriptor.
+type Blob struct {
+	Descriptor Descriptor
+	Content    []byte
+}
+
+// Attached says what Attach pushed.
+type Attached struct {
+	Subject  Descriptor
+	Manifest Descriptor
+}
