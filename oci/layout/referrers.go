@@ -1,0 +1,182 @@
+package layout
+
+import (
+	"context"
+
+	"github.com/notaryv2/notation/oci"
+	"github.com/notaryv2/notation/reason"
+	"github.com/opencontainers/go-digest"
+)
+
+// Referrers implements [oci.Repository]. Each manifest that index.json names,
+// or an index below it, is read, so the descriptors hold the artifact type and
+// the annotations of the manifests themselves. Indexes nested too deeply, and
+// manifests that are missing or broken, become warnings.
+func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, o oci.ReferrersOptions) (oci.Listing, error) {
+	if _, err := oci.ParseDigest(string(subject)); err != nil {
+		return oci.Listing{}, err
+	}
+	f, err := r.files(ctx)
+	if err != nil {
+		return oci.Listing{}, err
+	}
+	defer f.close()
+	entries, err := readIndex(f)
+	if err != nil {
+		return oci.Listing{}, err
+	}
+	w := walk{
+		files: f, subject: subject, artifactType: o.ArtifactType, max: o.Max,
+		seen: map[visited]bool{}, listed: map[digest.Digest]bool{},
+	}
+	if w.max <= 0 || w.max > oci.MaxReferrers {
+		w.max = oci.MaxReferrers
+	}
+	err = w.list(ctx, entries, 0)
+	return w.found, err
+}
+
+// walk is one search for referrers.
+type walk struct {
+	files        files
+	subject      digest.Digest
+	artifactType string
+	max          int
+
+	found     oci.Listing
+	seen      map[visited]bool // keeps cycles and repetition out
+	listed    map[digest.Digest]bool
+	manifests int
+	bytes     int64
+	indexes   int
+}
+
+// visited is a manifest that was looked at, as what it was read.
+type visited struct {
+	digest    digest.Digest
+	mediaType string
+}
+
+// list looks at the entries of an index, and below them. Its error is that of
+// ctx only.
+func (w *walk) list(ctx context.Context, entries []indexEntry, depth int) error {
+	for i := range entries {
+		if err := ctx.Err(); err != nil {
+			return reason.Wrap(reason.OCIRead, err, "listing referrers was given up")
+		}
+		if w.found.Truncated {
+			return nil
+		}
+		e := &entries[i]
+		if !w.mayRefer(e) || w.seen[visited{digest.Digest(e.Digest), e.MediaType}] {
+			continue
+		}
+		if w.manifests >= maxManifests || w.bytes >= maxListingSize {
+			w.found.Truncated = true
+			return nil
+		}
+		w.manifests++
+		d := e.descriptor()
+		raw, err := readBlob(w.files, d, oci.MaxManifestSize)
+		if err == nil || reason.Of(err) == reason.OCIDigestMismatch {
+			w.bytes += d.Size // it was read; a size that is only claimed costs nothing
+		}
+		if err != nil {
+			w.missed(e, depth, err)
+			continue
+		}
+		if err := w.visit(ctx, raw, d, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayRefer reports whether an entry is worth reading. One that says another
+// artifact type than was asked for is dropped, unless it is an index, below
+// which there may be others.
+func (w *walk) mayRefer(e *indexEntry) bool {
+	if !isManifest(e.MediaType) {
+		return false
+	}
+	return w.artifactType == "" || e.ArtifactType == "" || e.ArtifactType == w.artifactType || isIndex(e.MediaType)
+}
+
+// missed records that a manifest could not be read. That the platforms of an
+// image are not all there is usual and not worth a word.
+func (w *walk) missed(e *indexEntry, depth int, err error) {
+	if depth > 0 && e.ArtifactType == "" && reason.Of(err) == reason.OCINotFound {
+		return
+	}
+	w.warn(err)
+}
+
+func (w *walk) warn(err error) {
+	if len(w.found.Warnings) < maxWarnings {
+		w.found.Warnings = append(w.found.Warnings, err)
+	}
+}
+
+// visit adds a manifest to the listing if it refers to the subject, and looks
+// below it if it is an index. Only content that was read counts as seen, as
+// what it says it is: a wrong entry must not keep a right one from being read.
+func (w *walk) visit(ctx context.Context, raw []byte, d oci.Descriptor, depth int) error {
+	m, err := oci.ParseManifest(raw)
+	if err != nil {
+		w.warn(reason.Wrap(reason.Of(err), err, "manifest %s is not usable", d.Digest))
+		return nil
+	}
+	if m.MediaType != "" && m.MediaType != d.MediaType {
+		w.warn(reason.Errorf(reason.OCILayoutIndex, "index gives %s the media type %s, but the manifest says %s",
+			d.Digest, quote(d.MediaType), quote(m.MediaType)))
+		d.MediaType = m.MediaType
+	}
+	key := visited{d.Digest, d.MediaType}
+	if w.seen[key] {
+		return nil
+	}
+	w.seen[key] = true
+	w.add(m, d)
+	if isIndex(d.MediaType) {
+		return w.descend(ctx, raw, d, depth+1)
+	}
+	return nil
+}
+
+// add adds a manifest to the listing if it is one of those asked for.
+func (w *walk) add(m oci.Manifest, d oci.Descriptor) {
+	if m.Subject == nil || m.Subject.Digest != w.subject {
+		return
+	}
+	if w.artifactType != "" && m.ArtifactType != "" && m.ArtifactType != w.artifactType {
+		return
+	}
+	if w.listed[d.Digest] {
+		return
+	}
+	if len(w.found.Referrers) >= w.max {
+		w.found.Truncated = true
+		return
+	}
+	d.ArtifactType, d.Annotations = m.ArtifactType, m.Annotations
+	w.listed[d.Digest] = true
+	w.found.Referrers = append(w.found.Referrers, d)
+}
+
+// descend looks below an index.
+func (w *walk) descend(ctx context.Context, raw []byte, d oci.Descriptor, depth int) error {
+	if depth > maxIndexDepth {
+		w.warn(reason.Errorf(reason.OCILayoutIndex, "index %s is nested too deeply and was not looked into", d.Digest))
+		return nil
+	}
+	if w.indexes++; w.indexes > maxIndexes {
+		w.found.Truncated = true
+		return nil
+	}
+	entries, err := parseIndex(raw)
+	if err != nil {
+		w.warn(reason.Wrap(reason.OCILayoutIndex, err, "index %s is not usable", d.Digest))
+		return nil
+	}
+	return w.list(ctx, entries, depth)
+}

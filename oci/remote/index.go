@@ -1,0 +1,170 @@
+package remote
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+
+	"github.com/notaryv2/notation/internal/strictjson"
+	"github.com/notaryv2/notation/oci"
+	"github.com/notaryv2/notation/reason"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// entry is a descriptor in a listing, and its text, which may hold members
+// that are unknown here and must survive a rewriting.
+type entry struct {
+	descriptor oci.Descriptor
+	raw        strictjson.Raw
+}
+
+// index is an OCI image index as a listing of referrers.
+type index struct {
+	entries  []entry                   // those that can be used
+	all      []strictjson.Raw          // all, also those that cannot
+	members  map[string]strictjson.Raw // of the index itself
+	warnings []error
+}
+
+// errNoIndex says that a text is something else than an image index.
+var errNoIndex = errors.New("not an OCI image index")
+
+// parseIndex reads an image index. mediaType is the type that it was sent as,
+// which counts if the text does not say. Entries that cannot be used become
+// warnings: one bad entry must not hide the others. The error is errNoIndex
+// for a text that is valid but no index.
+func parseIndex(raw []byte, mediaType string) (*index, error) {
+	var w struct {
+		SchemaVersion int            `json:"schemaVersion"`
+		MediaType     string         `json:"mediaType"`
+		Manifests     strictjson.Raw `json:"manifests"`
+	}
+	if err := strictjson.UnmarshalOpen(raw, &w); err != nil {
+		if !looksLikeObject(raw) {
+			return nil, errNoIndex
+		}
+		return nil, err
+	}
+	said := w.MediaType
+	if said == "" {
+		said = mediaType
+	}
+	generic := w.MediaType == "" && w.SchemaVersion == 2 && !isManifestType(mediaType)
+	if said != ocispec.MediaTypeImageIndex && !generic || w.Manifests == nil {
+		return nil, errNoIndex
+	}
+	x := &index{}
+	if err := strictjson.UnmarshalOpen(raw, &x.members); err != nil {
+		return nil, err
+	}
+	// Some registries write an empty list as null.
+	if !bytes.Equal(w.Manifests, []byte("null")) {
+		if err := strictjson.UnmarshalOpen(w.Manifests, &x.all); err != nil {
+			return nil, err
+		}
+	}
+	x.entries, x.warnings = parseEntries(x.all)
+	return x, nil
+}
+
+func looksLikeObject(raw []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{"))
+}
+
+// parsePredecessor reads a listing of the ORAS artifacts-spec.
+func parsePredecessor(raw []byte) (*index, error) {
+	var w struct {
+		Referrers strictjson.Raw `json:"referrers"`
+	}
+	if err := strictjson.UnmarshalOpen(raw, &w); err != nil || w.Referrers == nil {
+		return nil, errNoIndex
+	}
+	x := &index{}
+	if !bytes.Equal(w.Referrers, []byte("null")) {
+		if err := strictjson.UnmarshalOpen(w.Referrers, &x.all); err != nil {
+			return nil, err
+		}
+	}
+	x.entries, x.warnings = parseEntries(x.all)
+	return x, nil
+}
+
+// parseEntries reads the descriptors of a listing.
+func parseEntries(all []strictjson.Raw) (entries []entry, warnings []error) {
+	entries = make([]entry, 0, len(all))
+	for i, raw := range all {
+		d, err := parseEntry(raw)
+		if err != nil {
+			if len(warnings) < maxWarnings {
+				warnings = append(warnings, reason.Wrap(reason.RegistryListingEntry, err, "entry %d of the listing cannot be used", i))
+			}
+			continue
+		}
+		entries = append(entries, entry{d, raw})
+	}
+	return entries, warnings
+}
+
+func parseEntry(raw strictjson.Raw) (oci.Descriptor, error) {
+	var w struct {
+		MediaType    string             `json:"mediaType"`
+		Digest       string             `json:"digest"`
+		Size         int64              `json:"size"`
+		ArtifactType string             `json:"artifactType"`
+		Annotations  *map[string]string `json:"annotations"`
+	}
+	if err := strictjson.UnmarshalOpen(raw, &w); err != nil {
+		return oci.Descriptor{}, err
+	}
+	d := oci.Descriptor{
+		MediaType: w.MediaType, Digest: digest.Digest(w.Digest), Size: w.Size, ArtifactType: w.ArtifactType,
+	}
+	if w.Annotations != nil && len(*w.Annotations) > 0 {
+		d.Annotations = *w.Annotations
+	}
+	if !isManifestType(d.MediaType) {
+		// Whatever refers to something is a manifest, and Fetch has to ask for
+		// it as one.
+		d.MediaType = ocispec.MediaTypeImageManifest
+	}
+	return d, oci.CheckDescriptor(d, oci.MaxManifestSize)
+}
+
+// with returns the index's text with these entries added at its end. x may be
+// nil. Everything else stays as it was: entries that cannot be used, unknown
+// members, annotations.
+func (x *index) with(add []entry) ([]byte, error) {
+	members := map[string]strictjson.Raw{}
+	var all []strictjson.Raw
+	if x != nil {
+		maps.Copy(members, x.members)
+		all = append(all, x.all...)
+	}
+	for i := range add {
+		all = append(all, add[i].raw)
+	}
+	list, err := strictjson.Marshal(all)
+	if err != nil {
+		return nil, err
+	}
+	members["schemaVersion"] = strictjson.Raw("2")
+	members["mediaType"] = strictjson.Raw(`"` + ocispec.MediaTypeImageIndex + `"`)
+	members["manifests"] = list
+	raw, err := strictjson.Marshal(members)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > maxIndex {
+		return nil, reason.Errorf(reason.RegistryIndexFull, "the list of referrers would be %d bytes long, more than the limit of %d", len(raw), maxIndex).
+			WithHint("remove signatures that are no longer needed, or use a registry with the referrers API")
+	}
+	return raw, nil
+}
+
+// newEntry describes a manifest that is to be listed: OCI distribution
+// specification, "Pushing Manifests with Subject".
+func newEntry(d oci.Descriptor) (entry, error) {
+	raw, err := strictjson.Marshal(d)
+	return entry{d, raw}, err
+}

@@ -1,0 +1,75 @@
+package remote
+
+import (
+	"time"
+
+	"github.com/notaryv2/notation/oci"
+)
+
+// Bounds on what a registry sends. Sizes are in bytes.
+const (
+	maxIndex         = oci.MaxManifestSize // one page of a listing, or the index of the tag schema
+	maxListing       = 32 << 20            // all pages of one listing
+	maxPages         = 128                 // pages of one listing
+	maxWarnings      = 16                  // oddities that one listing reports
+	maxErrorBody     = 16 << 10            // of a refusal; only its first words are shown
+	maxResponseHead  = 256 << 10           // status line and headers
+	maxRedirects     = 5
+	maxQuoted        = 160 // bytes of a registry's text that an error repeats
+	maxLink          = 8 << 10
+	maxChallenges    = 16 // WWW-Authenticate fields looked at
+	maxConfigFile    = 1 << 20
+	maxIdlePerHost   = 128 // a hundred parallel fetches keep their connections
+	maxIdleConns     = 256
+	speculativePosts = 2 // upload sessions opened before the blobs are known: envelope and config
+)
+
+// Bounds on retries and on writing the referrers tag.
+const (
+	// maxTries bounds how often one request is sent because of 429, 5xx or a
+	// broken connection.
+	maxTries = 4
+	// maxTagTries bounds the writes of one entry into the referrers tag.
+	maxTagTries = 24
+	// maxQuietLooks bounds the further looks at a tag that others write too.
+	maxQuietLooks = 4
+	// maxReadBacks bounds the looks at a listing that may lag behind a push.
+	maxReadBacks = 5
+)
+
+// timing holds the waits of a client. Tests shorten them.
+type timing struct {
+	connect  time.Duration // to open a connection, TLS included
+	header   time.Duration // until a response starts, token requests included
+	stall    time.Duration // in which at least stallBytes must arrive
+	backOff  time.Duration // before the first retry; doubles
+	maxRetry time.Duration // the longest Retry-After that is waited for
+	cancel   time.Duration // for all clean-up of upload sessions
+	readBack time.Duration // before a listing is asked for the second time; doubles
+
+	// settleMin and settleMinLoopback are the least wait between writing the
+	// referrers tag and looking whether the entry is still there.
+	settleMin, settleMinLoopback, settleMax time.Duration
+	// readAge is how old a reading of the tag may be when it is written back.
+	readAge time.Duration
+}
+
+// stallBytes is the least progress within timing.stall.
+const stallBytes = 1 << 10
+
+func defaultTiming() timing {
+	return timing{
+		connect:  15 * time.Second,
+		header:   60 * time.Second,
+		stall:    15 * time.Second,
+		backOff:  250 * time.Millisecond,
+		maxRetry: 60 * time.Second,
+		cancel:   5 * time.Second,
+		readBack: 200 * time.Millisecond,
+
+		settleMin:         400 * time.Millisecond,
+		settleMinLoopback: 40 * time.Millisecond,
+		settleMax:         5 * time.Second,
+		readAge:           time.Second,
+	}
+}

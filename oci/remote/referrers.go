@@ -1,0 +1,246 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/notaryv2/notation/oci"
+	"github.com/notaryv2/notation/reason"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// source is what one place said about the referrers of a subject.
+type source struct {
+	absent   bool // the registry has no such place
+	entries  []entry
+	more     bool // there was more than bounds allow
+	warnings []error
+	err      error
+}
+
+// Referrers implements [oci.Repository]. It asks the referrers API and the
+// referrers tag at once and merges what they list; where neither exists, it
+// asks the API's predecessor. A place that fails is an error, returned with
+// what the others listed. Entries with another artifact type than the one
+// asked for are dropped, as are those that name the subject itself. Codes:
+// registry.*, oci.digest-algorithm.
+func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, o oci.ReferrersOptions) (oci.Listing, error) {
+	l, _, _, err := r.list(ctx, subject, o, known{actions: actionsPull})
+	return l, err
+}
+
+// known is what a listing need not ask for.
+type known struct {
+	api     *source
+	tag     *tagState
+	actions []string
+}
+
+// list is Referrers, with sources that are known already. It returns the two
+// main sources as well.
+func (r *Repository) list(ctx context.Context, subject digest.Digest, o oci.ReferrersOptions, k known) (oci.Listing, *source, *tagState, error) {
+	if _, err := oci.ParseDigest(string(subject)); err != nil {
+		return oci.Listing{}, nil, nil, err
+	}
+	limit := o.Max
+	if limit <= 0 || limit > oci.MaxReferrers {
+		limit = oci.MaxReferrers
+	}
+	c := collector{subject: subject, artifactType: o.ArtifactType, max: limit}
+	var wg sync.WaitGroup
+	if k.tag == nil {
+		wg.Go(func() { k.tag = r.readTag(ctx, subject, k.actions) })
+	}
+	if k.api == nil {
+		k.api = r.listAPI(ctx, subject, c, k.actions)
+	}
+	wg.Wait()
+
+	sources := []*source{k.api, k.tag.source()}
+	if k.api.absent && k.tag.absent {
+		sources = append(sources, r.listPredecessor(ctx, subject, c, k.actions)...)
+	}
+	l, err := c.merge(sources)
+	return l, k.api, k.tag, err
+}
+
+// collector gathers entries of one subject, each digest once.
+type collector struct {
+	subject      digest.Digest
+	artifactType string
+	max          int
+}
+
+// wants reports whether an entry belongs into the listing. One that does not
+// say its type may be of any.
+func (c collector) wants(d *oci.Descriptor) bool {
+	return d.Digest != c.subject && (c.artifactType == "" || d.ArtifactType == "" || d.ArtifactType == c.artifactType)
+}
+
+func (c collector) merge(sources []*source) (oci.Listing, error) {
+	var l oci.Listing
+	var faults []error
+	seen := map[digest.Digest]bool{}
+	for _, s := range sources {
+		for i := range s.entries {
+			d := &s.entries[i].descriptor
+			if seen[d.Digest] || !c.wants(d) {
+				continue
+			}
+			if len(l.Referrers) == c.max {
+				l.Truncated = true
+				break
+			}
+			seen[d.Digest] = true
+			l.Referrers = append(l.Referrers, *d)
+		}
+		l.Truncated = l.Truncated || s.more
+		l.Warnings = append(l.Warnings, s.warnings[:min(len(s.warnings), maxWarnings-len(l.Warnings))]...)
+		// One refusal is often the refusal of all.
+		if s.err != nil && !hasCode(faults, reason.Of(s.err)) {
+			faults = append(faults, s.err)
+		}
+	}
+	if len(faults) == 1 {
+		return l, faults[0]
+	}
+	return l, errors.Join(faults...)
+}
+
+func hasCode(errs []error, code reason.Code) bool {
+	for _, err := range errs {
+		if reason.Of(err) == code {
+			return true
+		}
+	}
+	return false
+}
+
+// isAbsent reports whether a response says that an API does not exist. The
+// OCI distribution specification knows 404 only; registries also say that the
+// method or the operation is not supported.
+func isAbsent(p *response) bool {
+	switch p.status {
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return true
+	case http.StatusBadRequest:
+		return hasErrorCode(p, "UNSUPPORTED")
+	}
+	return false
+}
+
+// listAPI asks the referrers API: OCI distribution specification, "Listing
+// Referrers".
+func (r *Repository) listAPI(ctx context.Context, subject digest.Digest, c collector, actions []string) *source {
+	first := r.repoURL("referrers", string(subject))
+	if c.artifactType != "" {
+		first.RawQuery = url.Values{"artifactType": {c.artifactType}}.Encode()
+	}
+	what := "the referrers of " + r.Name() + "@" + string(subject)
+	return r.listPages(ctx, c, request{
+		method: http.MethodGet, url: first, what: what,
+		accept: []string{ocispec.MediaTypeImageIndex}, limit: maxIndex, actions: actions,
+	}, isAbsent, func(p *response) (*index, error) {
+		x, err := parseIndex(p.body, contentType(p.header))
+		if err != nil && contentType(p.header) != ocispec.MediaTypeImageIndex {
+			err = errNoIndex
+		}
+		return x, err
+	})
+}
+
+// listPredecessor asks the two endpoints of the ORAS artifacts-spec at once. A
+// registry that knows neither may answer them with any refusal.
+func (r *Repository) listPredecessor(ctx context.Context, subject digest.Digest, c collector, actions []string) []*source {
+	current := r.repoURL("_oras", "artifacts", "referrers")
+	older := r.url("/oras/artifacts/v1/" + r.name.Repository() + "/manifests/" + string(subject) + "/referrers")
+	query := url.Values{}
+	if c.artifactType != "" {
+		query.Set("artifactType", c.artifactType)
+	}
+	older.RawQuery = query.Encode()
+	query.Set("digest", string(subject))
+	current.RawQuery = query.Encode()
+
+	sources := make([]*source, 2)
+	var wg sync.WaitGroup
+	for i, u := range []*url.URL{current, older} {
+		wg.Go(func() {
+			sources[i] = r.listPages(ctx, c, request{
+				method: http.MethodGet, url: u, what: "the referrers of " + r.Name() + "@" + string(subject),
+				accept: []string{"application/json"}, limit: maxIndex, actions: actions,
+			}, func(p *response) bool {
+				return p.status >= 400 && p.status < 500 && !isTransient(p.status) || p.status == http.StatusNotImplemented
+			}, func(p *response) (*index, error) { return parsePredecessor(p.body) })
+			// That an old endpoint answers oddly is nothing to report.
+			sources[i].warnings = nil
+		})
+	}
+	wg.Wait()
+	return sources
+}
+
+// listPages reads a listing page by page until it ends or is full.
+func (r *Repository) listPages(ctx context.Context, c collector, q request, absent func(*response) bool, parse func(*response) (*index, error)) *source {
+	s := &source{}
+	first, visited, total := true, map[string]bool{}, 0
+	wanted := 0
+	for ; ; first = false {
+		visited[q.url.String()] = true
+		p, err := r.do(ctx, q)
+		switch {
+		case err != nil:
+			s.err = err
+		case first && absent(p):
+			s.absent = true
+		case !p.ok():
+			s.err = r.statusError(q, p)
+		}
+		if s.err != nil || s.absent {
+			return s
+		}
+		x, err := parse(p)
+		if err != nil {
+			r.badPage(s, q, p, err, first)
+			return s
+		}
+		s.entries = append(s.entries, x.entries...)
+		s.warnings = append(s.warnings, x.warnings[:min(len(x.warnings), maxWarnings-len(s.warnings))]...)
+		for i := range x.entries {
+			if c.wants(&x.entries[i].descriptor) {
+				wanted++
+			}
+		}
+		total += len(p.body)
+		next, err := nextPage(p.header, q.url)
+		if err != nil || next == nil {
+			s.err = err
+			return s
+		}
+		if wanted >= c.max || total > maxListing || len(visited) >= maxPages {
+			s.more = true
+			return s
+		}
+		if visited[next.String()] {
+			s.err = reason.Errorf(reason.RegistryListing, "the pages of %s go round in a circle", q.what)
+			return s
+		}
+		q.url = next
+	}
+}
+
+// badPage records a page that is no listing. If it is the first and was not
+// even sent as one, the registry has no such API but an answer for every URL.
+func (r *Repository) badPage(s *source, q request, p *response, err error, first bool) {
+	if first && errors.Is(err, errNoIndex) {
+		s.absent = true
+		s.warnings = append(s.warnings, oddity(reason.RegistryNoListing, "registry %s answers %s to the request for %s with %s, which is no listing",
+			r.name.Registry(), statusText(p.status), q.what, quote(contentType(p.header))))
+		return
+	}
+	s.err = reason.Wrap(reason.RegistryListing, err, "registry %s sent a malformed list for %s", r.name.Registry(), q.what)
+}

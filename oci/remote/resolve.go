@@ -1,0 +1,178 @@
+package remote
+
+import (
+	"context"
+	"mime"
+	"net/http"
+	"slices"
+
+	"github.com/notaryv2/notation/oci"
+	"github.com/notaryv2/notation/reason"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Media types of Docker's manifests: the image manifest version 2, schema 2.
+const (
+	mediaTypeDockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	mediaTypeDockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
+	mediaTypeOCIArtifact    = "application/vnd.oci.artifact.manifest.v1+json" // of OCI 1.1's release candidates
+)
+
+// manifestTypes returns what is kept under /manifests/, most likely first.
+func manifestTypes() []string {
+	return []string{
+		ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex, mediaTypeDockerManifest, mediaTypeDockerList,
+		oci.MediaTypeORASManifest, mediaTypeOCIArtifact,
+	}
+}
+
+func isManifestType(mediaType string) bool { return slices.Contains(manifestTypes(), mediaType) }
+
+// Resolve implements [oci.Repository]. By a digest it asks whether the
+// manifest exists; media type and size are then the registry's claim, which a
+// signature's payload will confirm or not. With tag and digest it asks for
+// both at once, and fails with oci.tag-mismatch if they differ. Further codes:
+// oci.not-found, registry.*.
+func (r *Repository) Resolve(ctx context.Context, ref oci.Reference) (oci.Descriptor, error) {
+	return r.resolve(ctx, ref, actionsPull, r.describe)
+}
+
+// describer finds the descriptor of what a tag or digest names.
+type describer func(ctx context.Context, name string, want digest.Digest, actions []string) (oci.Descriptor, error)
+
+func (r *Repository) resolve(ctx context.Context, ref oci.Reference, actions []string, describe describer) (oci.Descriptor, error) {
+	if ref.Name() != r.Name() {
+		return oci.Descriptor{}, reason.Errorf(reason.OCIReference, "%s is not in repository %s", quote(ref.String()), r.Name())
+	}
+	if err := ref.CheckComplete(); err != nil {
+		return oci.Descriptor{}, err
+	}
+	switch {
+	case ref.Digest() == "":
+		return describe(ctx, ref.Tag(), "", actions)
+	case ref.Tag() == "":
+		return describe(ctx, string(ref.Digest()), ref.Digest(), actions)
+	}
+	type result struct {
+		d   oci.Descriptor
+		err error
+	}
+	tagged := make(chan result, 1)
+	tagCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		// Of the tag only the digest matters, so the registry's word will do.
+		d, err := r.describe(tagCtx, ref.Tag(), "", actions)
+		tagged <- result{d, err}
+	}()
+	d, err := describe(ctx, string(ref.Digest()), ref.Digest(), actions)
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	t := <-tagged
+	switch {
+	case t.err != nil:
+		return oci.Descriptor{}, t.err
+	case t.d.Digest != d.Digest:
+		return oci.Descriptor{}, reason.Errorf(reason.OCITagMismatch, "tag %q of %s names %s, not %s",
+			ref.Tag(), r.Name(), t.d.Digest, d.Digest).
+			WithHint("drop the tag to use the digest, or use the digest that the tag now names")
+	}
+	return d, nil
+}
+
+func (r *Repository) manifestRequest(method, name string, actions []string) request {
+	sep := ":"
+	if _, err := oci.ParseDigest(name); err == nil {
+		sep = "@"
+	}
+	return request{
+		method: method, url: r.repoURL("manifests", name), what: "manifest " + r.Name() + sep + name,
+		accept: manifestTypes(), limit: oci.MaxManifestSize, actions: actions,
+	}
+}
+
+// describe asks for a manifest's headers, and for the manifest itself where
+// they do not suffice.
+func (r *Repository) describe(ctx context.Context, name string, want digest.Digest, actions []string) (oci.Descriptor, error) {
+	q := r.manifestRequest(http.MethodHead, name, actions)
+	p, err := r.do(ctx, q)
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	switch p.status {
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return r.describeByContent(ctx, name, want, actions) // no HEAD here
+	}
+	if !p.ok() {
+		return oci.Descriptor{}, r.statusError(q, p)
+	}
+	if d, ok := claimed(p, want); ok {
+		return d, nil
+	}
+	return r.describeByContent(ctx, name, want, actions)
+}
+
+// claimed reads a descriptor from headers. It reports false if they are
+// incomplete, of no use, or contradict want.
+func claimed(p *response, want digest.Digest) (oci.Descriptor, bool) {
+	d := oci.Descriptor{MediaType: contentType(p.header), Digest: want, Size: p.size}
+	if claim := p.header.Get("Docker-Content-Digest"); claim != "" || want == "" {
+		parsed, err := oci.ParseDigest(claim)
+		if err != nil || want != "" && parsed != want {
+			return d, false
+		}
+		d.Digest = parsed
+	}
+	return d, isManifestType(d.MediaType) && d.Size > 0 && d.Size <= oci.MaxManifestSize
+}
+
+// describeByContent fetches a manifest and trusts nothing else. It fails if
+// want is set and the content has another digest, and if the content's own
+// media type is not the one it was sent as.
+func (r *Repository) describeByContent(ctx context.Context, name string, want digest.Digest, actions []string) (oci.Descriptor, error) {
+	p, err := r.expect(ctx, r.manifestRequest(http.MethodGet, name, actions))
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	d := oci.Descriptor{MediaType: contentType(p.header), Digest: want, Size: int64(len(p.body))}
+	if want == "" {
+		d.Digest = digest.FromBytes(p.body)
+	} else if err := oci.VerifyContent(p.body, d); err != nil {
+		return oci.Descriptor{}, err
+	}
+	m, err := oci.ParseManifest(p.body)
+	switch {
+	case err != nil && isManifestType(d.MediaType):
+		return oci.Descriptor{}, err
+	case err != nil:
+		return oci.Descriptor{}, r.notManifest(name, d.MediaType)
+	case m.MediaType == "":
+		// OCI manifests need not say their type.
+	case isManifestType(d.MediaType) && d.MediaType != m.MediaType:
+		return oci.Descriptor{}, reason.Errorf(reason.RegistryResponse, "registry %s sent manifest %s as %s, but it says that it is %s",
+			r.name.Registry(), quote(name), d.MediaType, quote(m.MediaType)).WithHint("push the artifact again")
+	default:
+		d.MediaType = m.MediaType
+	}
+	if !isManifestType(d.MediaType) {
+		return oci.Descriptor{}, r.notManifest(name, d.MediaType)
+	}
+	return d, nil
+}
+
+func (r *Repository) notManifest(name, mediaType string) error {
+	return reason.Errorf(reason.RegistryResponse, "registry %s sent no manifest for %s in %s, but something of type %s",
+		r.name.Registry(), quote(name), r.name.Repository(), quote(mediaType)).
+		WithHint("check that the host is an OCI registry; images of Docker's schema 1 have to be pushed again")
+}
+
+// contentType returns the media type of a response without its parameters.
+func contentType(h http.Header) string {
+	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return t
+}
