@@ -189,3 +189,22 @@ func BenchmarkReadVerified(b *testing.B) {
 		}
 	}
 }
+
+func TestReferrersOptionsWants(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		asked, says string
+		want        bool
+	}{
+		{"", "", true},
+		{"", "a/b", true},
+		{"a/b", "a/b", true},
+		{"a/b", "", true},
+		{"a/b", "application/vnd.oci.empty.v1+json", true},
+		{"a/b", "c/d", false},
+	} {
+		if got := (ReferrersOptions{ArtifactType: tt.asked}).Wants(Descriptor{ArtifactType: tt.says}); got != tt.want {
+			t.Errorf("asked for %q, entry says %q: %v, want %v", tt.asked, tt.says, got, tt.want)
+		}
+	}
+}

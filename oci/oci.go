@@ -64,10 +64,23 @@ type Repository interface {
 // the package's bounds.
 type ReferrersOptions struct {
 	// ArtifactType is asked for; entries that say another type are dropped,
-	// entries that say none are kept.
+	// entries that say none are kept. See [ReferrersOptions.Wants].
 	ArtifactType string
 	// Max is the number of entries to return; 0 means [MaxReferrers].
 	Max int
+}
+
+// Wants reports whether an entry of a listing belongs into the answer: it says
+// the artifact type asked for, or none. The media type of the empty config
+// says none either: it is the type of no artifact (OCI image specification,
+// "Guidelines for Artifact Usage"), but registries list it for manifests whose
+// artifactType they do not know, and copies of such listings live on.
+func (o ReferrersOptions) Wants(d Descriptor) bool {
+	switch d.ArtifactType {
+	case "", o.ArtifactType, ocispec.MediaTypeEmptyJSON:
+		return true
+	}
+	return o.ArtifactType == ""
 }
 
 // Listing is what Referrers found, each digest once, in the order given.

@@ -26,7 +26,7 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, o oci
 		return oci.Listing{}, err
 	}
 	w := walk{
-		files: f, subject: subject, artifactType: o.ArtifactType, max: o.Max,
+		files: f, subject: subject, options: o, max: o.Max,
 		seen: map[visited]bool{}, listed: map[digest.Digest]bool{},
 	}
 	if w.max <= 0 || w.max > oci.MaxReferrers {
@@ -38,10 +38,10 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, o oci
 
 // walk is one search for referrers.
 type walk struct {
-	files        files
-	subject      digest.Digest
-	artifactType string
-	max          int
+	files   files
+	subject digest.Digest
+	options oci.ReferrersOptions
+	max     int
 
 	found     oci.Listing
 	seen      map[visited]bool // keeps cycles and repetition out
@@ -99,7 +99,7 @@ func (w *walk) mayRefer(e *indexEntry) bool {
 	if !isManifest(e.MediaType) {
 		return false
 	}
-	return w.artifactType == "" || e.ArtifactType == "" || e.ArtifactType == w.artifactType || isIndex(e.MediaType)
+	return isIndex(e.MediaType) || w.options.Wants(oci.Descriptor{ArtifactType: e.ArtifactType})
 }
 
 // missed records that a manifest could not be read. That the platforms of an
@@ -148,7 +148,7 @@ func (w *walk) add(m oci.Manifest, d oci.Descriptor) {
 	if m.Subject == nil || m.Subject.Digest != w.subject {
 		return
 	}
-	if w.artifactType != "" && m.ArtifactType != "" && m.ArtifactType != w.artifactType {
+	if !w.options.Wants(oci.Descriptor{ArtifactType: m.ArtifactType}) {
 		return
 	}
 	if w.listed[d.Digest] {

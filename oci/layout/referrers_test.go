@@ -27,6 +27,10 @@ func TestReferrers(t *testing.T) {
 	typed := s.referrer(image, oci.ArtifactTypeSignature, "typed")
 	typed.ArtifactType = oci.ArtifactTypeSignature
 	s.list(typed)
+	// As some registries list it, and oras copies it.
+	empty := s.referrer(image, oci.ArtifactTypeSignature, "listed as empty")
+	empty.ArtifactType = ocispec.MediaTypeEmptyJSON
+	s.list(empty)
 	scan := s.referrer(image, sbom, "sbom")
 	s.list(scan)
 	legacy := s.manifest(ocispec.MediaTypeImageManifest, object{
@@ -61,12 +65,12 @@ func TestReferrers(t *testing.T) {
 			want    []oci.Descriptor
 			more    bool
 		}{
-			"all":          {image, oci.ReferrersOptions{}, []oci.Descriptor{plain, typed, scan, legacy, artifact, bundle, schema}, false},
-			"signatures":   {image, oci.ReferrersOptions{ArtifactType: oci.ArtifactTypeSignature}, []oci.Descriptor{plain, typed, legacy, artifact, schema}, false},
+			"all":          {image, oci.ReferrersOptions{}, []oci.Descriptor{plain, typed, empty, scan, legacy, artifact, bundle, schema}, false},
+			"signatures":   {image, oci.ReferrersOptions{ArtifactType: oci.ArtifactTypeSignature}, []oci.Descriptor{plain, typed, empty, legacy, artifact, schema}, false},
 			"sboms":        {image, oci.ReferrersOptions{ArtifactType: sbom}, []oci.Descriptor{scan, bundle}, false},
 			"two":          {image, oci.ReferrersOptions{Max: 2}, []oci.Descriptor{plain, typed}, true},
-			"as many":      {image, oci.ReferrersOptions{Max: 7}, []oci.Descriptor{plain, typed, scan, legacy, artifact, bundle, schema}, false},
-			"over bounds":  {image, oci.ReferrersOptions{Max: 1 << 40}, []oci.Descriptor{plain, typed, scan, legacy, artifact, bundle, schema}, false},
+			"as many":      {image, oci.ReferrersOptions{Max: 8}, []oci.Descriptor{plain, typed, empty, scan, legacy, artifact, bundle, schema}, false},
+			"over bounds":  {image, oci.ReferrersOptions{Max: 1 << 40}, []oci.Descriptor{plain, typed, empty, scan, legacy, artifact, bundle, schema}, false},
 			"of a scan":    {scan, oci.ReferrersOptions{}, []oci.Descriptor{onSBOM}, false},
 			"of nothing":   {plain, oci.ReferrersOptions{}, nil, false},
 			"none of type": {image, oci.ReferrersOptions{ArtifactType: "x/y"}, nil, false},

@@ -113,14 +113,16 @@ func (r *Repository) pushAndList(ctx context.Context, subject oci.Descriptor, a 
 // Manifests with Subject".
 func (r *Repository) pushManifests(ctx context.Context, subject oci.Descriptor, a oci.Attachment, manifest oci.Descriptor) (oci.Descriptor, bool, error) {
 	p, err := r.pushManifest(ctx, manifest, a.Manifest)
-	if p != nil && a.Legacy != nil && refusesArtifactType(p.status) {
+	if p != nil && a.Legacy != nil && refusesArtifactType(p) {
 		r.client.log.Debug("manifest with artifactType refused, trying without", "status", p.status, "error", err)
 		legacy, derr := describeManifest(a.Legacy, subject)
 		if derr != nil {
 			return oci.Descriptor{}, false, derr
 		}
-		manifest = legacy
-		p, err = r.pushManifest(ctx, manifest, a.Legacy)
+		// If that is refused too, artifactType was not the reason.
+		if q, lerr := r.pushManifest(ctx, legacy, a.Legacy); lerr == nil {
+			manifest, p, err = legacy, q, nil
+		}
 	}
 	if err != nil {
 		return oci.Descriptor{}, false, err
@@ -128,26 +130,46 @@ func (r *Repository) pushManifests(ctx context.Context, subject oci.Descriptor, 
 	return manifest, p.header.Get("OCI-Subject") == string(subject.Digest), nil
 }
 
-func refusesArtifactType(status int) bool {
-	switch status {
+func refusesArtifactType(p *response) bool {
+	switch p.status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
-		return true
+		return !missesContent(p)
+	}
+	return false
+}
+
+// missesContent reports whether a manifest was refused because the registry
+// does not know something that the manifest names. Distribution says so too,
+// or that a digest is invalid, while somebody else uploads the same blob: it
+// rewrites a small file and finds it empty.
+func missesContent(p *response) bool {
+	for _, code := range []string{"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "DIGEST_INVALID"} {
+		if hasErrorCode(p, code) {
+			return true
+		}
 	}
 	return false
 }
 
 // pushManifest pushes a manifest by its digest. On refusal it returns the
-// response as well as the error.
+// response as well as the error. All that the manifest names has just been
+// stored, so a registry that misses some of it is asked again.
 func (r *Repository) pushManifest(ctx context.Context, d oci.Descriptor, raw []byte) (*response, error) {
 	q := r.putRequest(string(d.Digest), raw)
-	p, err := r.do(ctx, q)
-	if err != nil {
-		return nil, err
+	for try := 1; ; try++ {
+		p, err := r.do(ctx, q)
+		switch {
+		case err != nil:
+			return nil, err
+		case p.ok():
+			return p, r.checkStored(d.Digest, p)
+		case try == maxTries || !missesContent(p):
+			return p, r.refused(q, p)
+		}
+		if err := r.client.sleep(ctx, jitter(r.client.timing.backOff<<(try-1))); err != nil {
+			return p, r.transportError(ctx, q, err)
+		}
 	}
-	if !p.ok() {
-		return p, r.refused(q, p)
-	}
-	return p, r.checkStored(d.Digest, p)
 }
 
 // putRequest writes a manifest or index under a digest or tag.

@@ -147,6 +147,17 @@ func TestAttach(t *testing.T) {
 				return false
 			}
 		}, false, true},
+		{"blobs known a moment late", func(f *fakeRegistry) {
+			late := 2
+			f.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/manifests/sha256:") || late == 0 {
+					return false
+				}
+				late--
+				refuse(w, http.StatusBadRequest, "DIGEST_INVALID")
+				return true
+			}
+		}, false, true},
 		{"uploads located by the wrong scheme", func(f *fakeRegistry) { f.locationHost = "https://HOST" }, false, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -300,11 +311,15 @@ func TestAttachRefusals(t *testing.T) {
 		{"blob refused", ":v1", on("PUT /v2/app/blobs", fails(413)), nil, reason.RegistryPushRefused, true},
 		{"blob only accepted", ":v1", on("PUT /v2/app/blobs", fails(202)), nil, reason.RegistryPushRefused, true},
 		{"blob denied", ":v1", on("PUT /v2/app/blobs", fails(403)), nil, reason.RegistryDenied, true},
-		{"blob redirected", ":v1", on("PUT /v2/app/blobs", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }), nil, reason.RegistryRedirect, true},
+		{"blob redirected", ":v1", on("PUT /v2/app/blobs", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}), nil, reason.RegistryRedirect, true},
 		{"blob stored as another", ":v1", on("PUT /v2/app/blobs", lies), nil, reason.OCIDigestMismatch, true},
 		{"blob storage down", ":v1", on("PUT /v2/app/blobs", fails(500)), nil, reason.RegistryUnavailable, true},
 		{"blob storage resets", ":v1", on("PUT /v2/app/blobs", hangsUp), nil, reason.RegistryUnreachable, true},
 		{"manifest refused in both forms", ":v1", on("PUT /v2/app/manifests/sha256:", fails(400)), nil, reason.RegistryPushRefused, true},
+		{"blobs never known", ":v1", on("PUT /v2/app/manifests/sha256:", func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404, "MANIFEST_BLOB_UNKNOWN") }), nil, reason.RegistryPushRefused, true},
+		{"tag refused for what it names", ":v1", on("PUT /v2/app/manifests/sha256-", func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404, "MANIFEST_BLOB_UNKNOWN") }), nil, nowhere, true},
 		{"manifest denied", ":v1", on("PUT /v2/app/manifests/sha256:", fails(403)), nil, reason.RegistryDenied, true},
 		{"manifest stored as another", ":v1", on("PUT /v2/app/manifests/sha256:", lies), nil, reason.OCIDigestMismatch, true},
 		{"manifest storage down", ":v1", on("PUT /v2/app/manifests/sha256:", fails(503)), nil, reason.RegistryUnavailable, true},

@@ -208,7 +208,7 @@ func TestTokenService(t *testing.T) {
 		}, reason.RegistryUnavailable, 2},
 		"no JSON":       {says("text/html", "<html>"), reason.RegistryResponse, 2},
 		"no token":      {says("application/json", "{}"), reason.RegistryResponse, 2},
-		"redirect loop": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), 302) }, reason.RegistryRedirect, maxRedirects + 2},
+		"redirect loop": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), http.StatusFound) }, reason.RegistryRedirect, maxRedirects + 2},
 		// An end too early looks like a broken connection and is tried again.
 		"endless answer": {says("application/json", `{"token":"`+strings.Repeat("x", 1<<20)), reason.RegistryUnreachable, 2 * maxTries},
 	} {

@@ -29,6 +29,7 @@ type fakeRegistry struct {
 	noHeader      bool // with api: does not send OCI-Subject
 	pageSize      int  // of the API; 0: one page
 	etags         bool // sends ETag and honours If-Match
+	strict        bool // refuses an index that names a manifest which is not there
 	refuseType    int  // the status for manifests with artifactType; 0: accepted
 	auth          string
 	token         string // what Bearer asks for; changes make old tokens expire
@@ -188,8 +189,9 @@ func (f *fakeRegistry) putManifest(w http.ResponseWriter, r *http.Request, repo,
 		return
 	}
 	var m struct {
-		ArtifactType string              `json:"artifactType"`
-		Subject      *ocispec.Descriptor `json:"subject"`
+		ArtifactType string               `json:"artifactType"`
+		Subject      *ocispec.Descriptor  `json:"subject"`
+		Manifests    []ocispec.Descriptor `json:"manifests"`
 	}
 	_ = json.Unmarshal(body, &m)
 	if m.ArtifactType != "" && f.refuseType != 0 {
@@ -198,6 +200,18 @@ func (f *fakeRegistry) putManifest(w http.ResponseWriter, r *http.Request, repo,
 	}
 	d := digest.FromBytes(body)
 	f.mu.Lock()
+	for _, e := range m.Manifests {
+		if _, ok := f.manifests[repo+"@"+string(e.Digest)]; f.strict && !ok {
+			f.mu.Unlock()
+			refuse(w, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN")
+			return
+		}
+	}
+	if strings.Contains(name, ":") && string(d) != name {
+		f.mu.Unlock()
+		refuse(w, http.StatusBadRequest, "MANIFEST_INVALID")
+		return
+	}
 	if match := r.Header.Get("If-Match"); f.etags && match != "" && match != `"`+string(f.tags[repo+":"+name])+`"` {
 		f.mu.Unlock()
 		w.WriteHeader(http.StatusPreconditionFailed)

@@ -123,6 +123,11 @@ func parseEntry(raw strictjson.Raw) (oci.Descriptor, error) {
 	if w.Annotations != nil && len(*w.Annotations) > 0 {
 		d.Annotations = *w.Annotations
 	}
+	if d.ArtifactType == ocispec.MediaTypeEmptyJSON {
+		// Some registries give the type of the config where there is an
+		// artifactType. That of the empty config says nothing.
+		d.ArtifactType = ""
+	}
 	if !isManifestType(d.MediaType) {
 		// Whatever refers to something is a manifest, and Fetch has to ask for
 		// it as one.
@@ -131,15 +136,19 @@ func parseEntry(raw strictjson.Raw) (oci.Descriptor, error) {
 	return d, oci.CheckDescriptor(d, oci.MaxManifestSize)
 }
 
-// with returns the index's text with these entries added at its end. x may be
-// nil. Everything else stays as it was: entries that cannot be used, unknown
-// members, annotations.
-func (x *index) with(add []entry) ([]byte, error) {
+// with returns the index's text with these entries added at its end and those
+// of some digests left out. x may be nil. Everything else stays as it was:
+// entries that cannot be used, unknown members, annotations.
+func (x *index) with(add []entry, drop map[digest.Digest]bool) ([]byte, error) {
 	members := map[string]strictjson.Raw{}
 	var all []strictjson.Raw
 	if x != nil {
 		maps.Copy(members, x.members)
-		all = append(all, x.all...)
+		for _, raw := range x.all {
+			if d, err := parseEntry(raw); err != nil || !drop[d.Digest] {
+				all = append(all, raw)
+			}
+		}
 	}
 	for i := range add {
 		all = append(all, add[i].raw)

@@ -33,6 +33,9 @@ const (
 	maxTagTries = 24
 	// maxQuietLooks bounds the further looks at a tag that others write too.
 	maxQuietLooks = 4
+	// maxProbes bounds the manifests looked for at once when the registry has
+	// refused an index.
+	maxProbes = 32
 	// maxReadBacks bounds the looks at a listing that may lag behind a push.
 	maxReadBacks = 5
 )

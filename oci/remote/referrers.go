@@ -78,7 +78,7 @@ type collector struct {
 // wants reports whether an entry belongs into the listing. One that does not
 // say its type may be of any.
 func (c collector) wants(d *oci.Descriptor) bool {
-	return d.Digest != c.subject && (c.artifactType == "" || d.ArtifactType == "" || d.ArtifactType == c.artifactType)
+	return d.Digest != c.subject && oci.ReferrersOptions{ArtifactType: c.artifactType}.Wants(*d)
 }
 
 func (c collector) merge(sources []*source) (oci.Listing, error) {

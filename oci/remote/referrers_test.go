@@ -109,6 +109,7 @@ func TestReferrersSources(t *testing.T) {
 		{"list as null", places{api: says(index, `{"schemaVersion":2,"mediaType":"`+index+`","manifests":null}`)}, "", 0, "", "", false, 0},
 		{"index sent as JSON without type", places{api: says("application/json", plain)}, "", 0, "a", "", false, 0},
 		{"filter not honoured", places{api: lists3(a, b, c)}, "type/b", 0, "a b", "", false, 0},
+		{"config's type in place of artifactType", places{api: lists3(descriptorOf("a", ocispec.MediaTypeEmptyJSON), c)}, "type/b", 0, "a", "", false, 0},
 		{"artifactType missing in the tag", places{tag: lists3(a, c)}, "type/b", 0, "a", "", false, 0},
 		{"the subject itself", places{api: lists3(self, a), tag: lists3(self)}, "", 0, "a", "", false, 0},
 		{"index within index", places{api: lists3(ocispec.Descriptor{MediaType: index, Digest: a.Digest, Size: 1})}, "", 0, "a", "", false, 0},
@@ -343,7 +344,7 @@ func FuzzReferrersIndex(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := x.with([]entry{e})
+		out, err := x.with([]entry{e}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

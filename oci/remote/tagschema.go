@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,6 +170,9 @@ type tagWriter struct {
 	// given.
 	ignoreETag bool
 	refused    string // the ETag refused last
+	// gone are entries whose manifests the registry no longer has; nil until
+	// it has refused an index.
+	gone map[digest.Digest]bool
 }
 
 func newTagWriter(r *Repository, lock *tagLock, subject digest.Digest, manifest oci.Descriptor) (*tagWriter, error) {
@@ -255,7 +259,7 @@ func (w *tagWriter) missing(read *tagState) []entry {
 	}
 	var missing []entry
 	for _, e := range w.ours {
-		if !listed[e.descriptor.Digest] {
+		if d := e.descriptor.Digest; !listed[d] && !w.gone[d] {
 			missing = append(missing, e)
 		}
 	}
@@ -285,7 +289,7 @@ func (w *tagWriter) write(ctx context.Context, read *tagState, try int) (time.Du
 	if len(missing) == 0 {
 		return w.settle(try), nil // others have done it
 	}
-	raw, err := read.index.with(missing)
+	raw, err := read.index.with(missing, w.gone)
 	if err != nil {
 		return 0, err
 	}
@@ -306,15 +310,46 @@ func (w *tagWriter) write(ctx context.Context, read *tagState, try int) (time.Du
 		w.ignoreETag, w.refused = w.refused == read.etag, read.etag
 		return rand.N(w.settle(1)), nil
 	}
+	return w.afterFailure(ctx, q, try, p, err)
+}
+
+// afterFailure decides whether a failed write is worth another try.
+func (w *tagWriter) afterFailure(ctx context.Context, q request, try int, p *response, err error) (time.Duration, error) {
 	q.once = false
 	wait, again := w.r.retry(ctx, q, min(try, maxTries-1), p, err)
 	switch {
 	case again:
 		return wait, nil
+	case err == nil && missesContent(p) && try < maxTries:
+		w.findGone(ctx)
+		return w.settle(try), nil
 	case err != nil:
 		return 0, err
 	}
 	return 0, w.r.refused(q, p)
+}
+
+// findGone looks which of the listed manifests the registry still has. Some
+// registries refuse an index that names one which has been deleted; without
+// this nobody could ever sign that artifact again.
+func (w *tagWriter) findGone(ctx context.Context) {
+	if w.gone == nil {
+		w.gone = map[digest.Digest]bool{}
+	}
+	for chunk := range slices.Chunk(w.ours[1:], maxProbes) { // the first is mine
+		gone := make([]bool, len(chunk))
+		var wg sync.WaitGroup
+		for i, e := range chunk {
+			wg.Go(func() {
+				p, err := w.r.do(ctx, w.r.manifestRequest(http.MethodHead, string(e.descriptor.Digest), actionsPush))
+				gone[i] = err == nil && p.status == http.StatusNotFound
+			})
+		}
+		wg.Wait()
+		for i, e := range chunk {
+			w.gone[e.descriptor.Digest] = gone[i]
+		}
+	}
 }
 
 // settle is how long to wait before looking whether the entry is still there:

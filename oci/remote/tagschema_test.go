@@ -282,6 +282,32 @@ func TestBrokenIfMatch(t *testing.T) {
 	}
 }
 
+// TestDeletedReferrer checks that an entry whose manifest has been deleted does
+// not keep others from signing, where the registry refuses such an index, and
+// stays where it does not.
+func TestDeletedReferrer(t *testing.T) {
+	t.Parallel()
+	for _, strict := range []bool{true, false} {
+		f := newFake()
+		f.strict = strict
+		image := f.putImage("v1", "1")
+		deleted, kept := descriptorOf("deleted", ""), f.putImage("", "kept")
+		f.put("app", referrersTag(image.Digest), ocispec.MediaTypeImageIndex, indexOf(deleted, kept))
+		r := open(t, f, Options{})
+		got, err := r.Attach(t.Context(), refOf(t, r, ":v1"), signatureOf("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []digest.Digest{kept.Digest, got.Manifest.Digest}
+		if !strict {
+			want = append([]digest.Digest{deleted.Digest}, want...)
+		}
+		if listed := f.tagIndex(t, image.Digest); !slices.Equal(listed, want) {
+			t.Errorf("strict %v: listed %v, want %v", strict, listed, want)
+		}
+	}
+}
+
 // TestFullIndex checks that an index is not written that registries would not
 // take.
 func TestFullIndex(t *testing.T) {
