@@ -1,0 +1,14 @@
+// Package signer holds what can sign: today a private key with its certificate
+// chain. A new kind of key is a new implementation of [Signer], not a new
+// function elsewhere.
+//
+// [New] takes any [crypto.Signer], so a key may as well live in an HSM or an
+// agent; [FromPEM] reads a key and its chain from PEM. Both refuse a key that
+// does not fit its certificate and a chain that no verifier would accept, so
+// that a mistake is found when the key is loaded and not when the signature is
+// verified elsewhere. Package notation calls the Signer; package envelope knows
+// how an envelope is built.
+//
+// Errors have codes "signer.*", and for a chain those of the rule it breaks,
+// "cert.*".
+package signer

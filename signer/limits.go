@@ -1,0 +1,9 @@
+package signer
+
+// Bounds on what is read, in bytes. A PEM key of RSA 4096 has 3 KiB, and the
+// chain of ten certificates of 64 KiB each that the certificate rules allow has
+// less than 1 MiB in PEM.
+const (
+	maxKeyPEM   = 64 << 10
+	maxChainPEM = 1 << 20
+)
