@@ -1,0 +1,119 @@
+package notation
+
+import (
+	"context"
+
+	"github.com/notaryv2/notation/oci"
+	"github.com/notaryv2/notation/reason"
+	"github.com/opencontainers/go-digest"
+)
+
+// discovery is what a repository says about an artifact.
+type discovery struct {
+	artifact oci.Descriptor
+	listing  oci.Listing
+	listErr  error // the listing failed; what there is of it still counts
+}
+
+// discover resolves ref and lists the artifact's signatures: both at once if
+// the digest is known, else one after the other. The error is that of
+// resolving.
+func discover(ctx context.Context, repo oci.Repository, ref oci.Reference) (discovery, error) {
+	if ref.Digest() == "" {
+		artifact, err := repo.Resolve(ctx, ref)
+		if err != nil {
+			return discovery{}, err
+		}
+		d := signatures(ctx, repo, artifact.Digest)
+		d.artifact = artifact
+		return d, nil
+	}
+
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	listed := make(chan discovery, 1)
+	go func() { listed <- signatures(ctx, repo, ref.Digest()) }()
+	artifact, err := repo.Resolve(ctx, ref)
+	if err != nil {
+		return discovery{}, err
+	}
+	if artifact.Digest != ref.Digest() {
+		return discovery{}, reason.Errorf(reason.OCIDigestMismatch, "the repository resolves %s to %s", ref.Digest(), quote(string(artifact.Digest)))
+	}
+	select {
+	case d := <-listed:
+		d.artifact = artifact
+		return d, nil
+	case <-ctx.Done(): // a Repository that does not heed ctx must not hold us up
+		return discovery{artifact: artifact, listErr: ctx.Err()}, nil
+	}
+}
+
+// signatures asks repo for those that it knows of.
+func signatures(ctx context.Context, repo oci.Repository, subject digest.Digest) discovery {
+	listing, err := repo.Referrers(ctx, subject, oci.ReferrersOptions{ArtifactType: oci.ArtifactTypeSignature})
+	return discovery{listing: listing, listErr: err}
+}
+
+// unresolved tells a reference that contradicts itself, which is a no, from one
+// that could not be followed.
+func unresolved(err error) Outcome {
+	switch reason.Of(err) {
+	case reason.OCITagMismatch, reason.OCIReference, reason.OCIReferenceIncomplete:
+		return Failed
+	}
+	return Undecided
+}
+
+// conclude decides after the search.
+func (v *Verdict) conclude(d discovery, s *search) error {
+	v.Signatures, v.NotLookedAt = s.verdicts(), s.left()
+	doubts := s.doubts(d)
+	if v.Accepted() != nil {
+		for _, doubt := range doubts {
+			v.Findings = append(v.Findings, found(CheckDiscovery, Logged, doubt))
+		}
+		v.Outcome = Passed
+		return nil
+	}
+	for i, w := range d.listing.Warnings {
+		if i < maxNamed {
+			v.Findings = append(v.Findings, foundError(CheckDiscovery, Logged, w, reason.VerifyListing))
+		}
+	}
+	for _, doubt := range doubts {
+		v.Findings = append(v.Findings, found(CheckDiscovery, Undecided, doubt))
+	}
+	if s.unread != nil {
+		doubts = append(doubts, s.unread)
+	}
+	switch {
+	case len(doubts) > 0:
+		v.Outcome = Undecided
+		return &VerdictError{Verdict: v, Cause: doubts[0]}
+	case len(v.Signatures) == 0:
+		return v.end(CheckDiscovery, Unsigned, reason.Errorf(reason.VerifyUnsigned, "the artifact has no signature").
+			WithHint("Sign it, or ask its publisher for a signed one."))
+	}
+	return v.reject()
+}
+
+// doubts returns what keeps a search without success from being a no.
+func (s *search) doubts(d discovery) []*reason.Error {
+	var doubts []*reason.Error
+	switch {
+	case s.interrupted != nil:
+		doubts = append(doubts, interrupted(s.interrupted))
+	case d.listErr != nil:
+		doubts = append(doubts, asReason(d.listErr, reason.VerifyListing, "cannot list the signatures"))
+	}
+	if d.listing.Truncated {
+		doubts = append(doubts, reason.Errorf(reason.VerifyListingTruncated, "the listing of signatures is longer than %d entries", oci.MaxReferrers).
+			WithHint("Remove referrers that are not needed from the repository."))
+	}
+	if s.limited {
+		doubts = append(doubts, reason.Errorf(reason.VerifySignatureLimit, "%d signatures were looked at, which is the limit, and %d candidates were not", len(s.verdicts()), s.left()).
+			WithHint("Raise the limit, or remove signatures that are not needed from the repository."))
+	}
+	return doubts
+}

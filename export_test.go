@@ -1,0 +1,7 @@
+package notation
+
+// Bounds that tests outside the package compare with.
+const (
+	HedgeDelay  = hedgeDelay
+	LargeBudget = largeBudget
+)

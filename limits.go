@@ -1,0 +1,74 @@
+package notation
+
+import (
+	"time"
+
+	"github.com/notaryv2/notation/oci"
+)
+
+// Bounds on verification. Everything that decides them comes from a registry
+// that is not trusted.
+const (
+	// DefaultMaxSignatures is how many signatures of one artifact Verify looks
+	// at unless [Verifier.MaxSignatures] says otherwise.
+	DefaultMaxSignatures = 100
+
+	// maxStrangers bounds the manifests that are fetched because a listing does
+	// not say what they are, and that then are no signatures.
+	maxStrangers = 500
+
+	// maxInFlight bounds the signatures that are fetched at the same time.
+	maxInFlight = 100
+
+	// The first wave is what is fetched before anything is known to have
+	// failed: every signature whose annotation meets a trusted root, but at
+	// least minFirstWave and at most maxFirstWave candidates. One good
+	// signature among a hundred then costs a handful of requests.
+	minFirstWave = 4
+	maxFirstWave = 8
+
+	// hedgeDelay is how long the first wave may take before the rest is fetched
+	// beside it, so that a few slow answers do not hold up the others.
+	hedgeDelay = 300 * time.Millisecond
+
+	// signatureTimeout bounds the requests for one signature together.
+	signatureTimeout = 15 * time.Second
+
+	// smallContent is the size in bytes up to which content is fetched at once:
+	// a signature manifest with an inline envelope stays below it, and
+	// maxInFlight times this bounds the memory for small content.
+	smallContent = 256 << 10
+
+	// largeBudget bounds, in bytes, the content above smallContent that is in
+	// memory at the same time. Only large content waits for it.
+	largeBudget = 4 * oci.MaxManifestSize
+)
+
+// Bounds on what is signed.
+const (
+	// reservedPrefix begins the annotation keys that users must not set
+	// (specs/payload.md).
+	reservedPrefix = "io.cncf.notary"
+
+	// maxMetadata and maxMetadataBytes bound the user metadata of a signature:
+	// number of entries, and bytes of all keys and values together. Small enough
+	// that the envelope stays inline in its manifest.
+	maxMetadata      = 100
+	maxMetadataBytes = 16 << 10
+
+	// maxAgentBytes bounds the name of the signing agent.
+	maxAgentBytes = 256
+)
+
+// Bounds on what a finding repeats of foreign text.
+const (
+	// maxMessageBytes bounds the text of one finding.
+	maxMessageBytes = 1000
+
+	// maxQuotedBytes bounds one quoted string within it.
+	maxQuotedBytes = 160
+
+	// maxNamed bounds the identities, stores and attributes that one message
+	// lists by name.
+	maxNamed = 5
+)

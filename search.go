@@ -1,0 +1,270 @@
+package notation
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/notaryv2/notation/oci"
+	"github.com/notaryv2/notation/reason"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/semaphore"
+)
+
+// search fetches the candidates of one artifact and has them judged. Only run
+// writes to it; look is what its goroutines do, and reads only.
+type search struct {
+	repo       oci.Repository
+	judge      *judge
+	artifact   oci.Descriptor
+	max        int
+	exhaustive bool
+	large      *semaphore.Weighted // bytes of large content
+
+	candidates []candidate // in the order in which they are fetched
+	hinted     int         // the number of candidates that meet a trusted root
+
+	results   []sighting // by position in the listing
+	next      int        // the first candidate that is not started
+	inFlight  int
+	strangers int
+
+	limited     bool          // a limit was reached before the candidates were
+	unread      *reason.Error // the first signature that could not be read
+	interrupted error         // ctx ended
+}
+
+// candidate is an entry of a listing that may be a signature.
+type candidate struct {
+	oci.Descriptor
+	position int // in the listing
+	rank     rank
+}
+
+// rank orders candidates by what their thumbprint annotation says. Nothing
+// protects the annotation, so it decides the order and nothing else.
+type rank int
+
+const (
+	meetsRoot rank = iota
+	saysNothing
+	meetsNone
+)
+
+// sighting is what came of looking at a candidate. The zero value: nothing yet.
+type sighting struct {
+	position int
+	verdict  SignatureVerdict
+	stranger bool          // it is no signature
+	unread   *reason.Error // why it could not be read, or nil
+	seen     bool
+}
+
+func newSearch(v *Verifier, repo oci.Repository, j *judge, d discovery) *search {
+	s := &search{
+		repo: repo, judge: j, artifact: bare(d.artifact),
+		max: v.MaxSignatures, exhaustive: v.Exhaustive,
+		large: semaphore.NewWeighted(largeBudget),
+	}
+	if s.max <= 0 {
+		s.max = DefaultMaxSignatures
+	}
+	s.candidates = candidates(d.listing.Referrers)
+	s.results = make([]sighting, len(s.candidates))
+	if len(s.candidates) > 1 { // one candidate needs no order
+		s.sort()
+	}
+	return s
+}
+
+// candidates returns the entries that may be signatures, each digest once.
+func candidates(referrers []oci.Descriptor) []candidate {
+	cs := make([]candidate, 0, len(referrers))
+	known := make(map[digest.Digest]bool, len(referrers))
+	signatures := oci.ReferrersOptions{ArtifactType: oci.ArtifactTypeSignature}
+	for _, d := range referrers {
+		if known[d.Digest] || !signatures.Wants(d) {
+			continue
+		}
+		known[d.Digest] = true
+		cs = append(cs, candidate{Descriptor: d, position: len(cs)})
+	}
+	return cs
+}
+
+// sort puts candidates first that are likely to pass.
+func (s *search) sort() {
+	trusted := s.judge.stores.Thumbprints(s.judge.anchorStores())
+	for i := range s.candidates {
+		c := &s.candidates[i]
+		c.rank = rankOf(c.Annotations[oci.AnnotationThumbprints], trusted)
+		if c.rank == meetsRoot {
+			s.hinted++
+		}
+	}
+	slices.SortStableFunc(s.candidates, func(a, b candidate) int { return cmp.Compare(a.rank, b.rank) })
+}
+
+func rankOf(annotation string, trusted map[string]bool) rank {
+	if annotation == "" {
+		return saysNothing
+	}
+	chain, err := oci.ParseThumbprints(annotation)
+	if err != nil {
+		return saysNothing
+	}
+	if slices.ContainsFunc(chain, func(t oci.Thumbprint) bool { return trusted[t.String()] }) {
+		return meetsRoot
+	}
+	return meetsNone
+}
+
+// run looks at candidates until one passes, or at all of them: first at a small
+// wave of likely ones, then at all others, as soon as the first wave is done
+// without success or takes too long. What is still under way when it returns is
+// cancelled, and is not waited for: a Repository need not be quick to heed ctx.
+func (s *search) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	window := min(max(s.hinted, minFirstWave), maxFirstWave)
+	if s.exhaustive {
+		window = len(s.candidates)
+	}
+	hedge := time.NewTimer(hedgeDelay)
+	defer hedge.Stop()
+	sightings := make(chan sighting, maxInFlight) // no sender ever blocks
+	for {
+		s.start(ctx, window, sightings)
+		if s.inFlight == 0 {
+			break
+		}
+		select {
+		case got := <-sightings:
+			s.record(got)
+			if got.verdict.Outcome == Passed && !s.exhaustive {
+				return
+			}
+			if s.inFlight == 0 {
+				window = len(s.candidates)
+			}
+		case <-hedge.C:
+			window = len(s.candidates)
+		case <-ctx.Done():
+			s.interrupted = ctx.Err()
+			return
+		}
+	}
+	s.limited = s.next < len(s.candidates)
+}
+
+// start starts as many candidates within the window as the bounds allow.
+func (s *search) start(ctx context.Context, window int, sightings chan<- sighting) {
+	for s.next < min(window, len(s.candidates)) && s.inFlight < maxInFlight &&
+		s.next-s.strangers < s.max && s.strangers < maxStrangers {
+		c := s.candidates[s.next]
+		s.next++
+		s.inFlight++
+		go func() {
+			got := s.look(ctx, c.Descriptor)
+			got.position, got.seen = c.position, true
+			sightings <- got
+		}()
+	}
+}
+
+func (s *search) record(got sighting) {
+	s.inFlight--
+	s.results[got.position] = got
+	if got.stranger {
+		s.strangers++
+	}
+	if s.unread == nil {
+		s.unread = got.unread
+	}
+}
+
+// verdicts returns the signatures looked at, in the order of the listing.
+func (s *search) verdicts() []SignatureVerdict {
+	vs := make([]SignatureVerdict, 0, len(s.results))
+	for _, r := range s.results {
+		if r.seen && !r.stranger {
+			vs = append(vs, r.verdict)
+		}
+	}
+	return vs
+}
+
+// left returns the number of candidates that were not looked at.
+func (s *search) left() int {
+	n := 0
+	for _, r := range s.results {
+		if !r.seen {
+			n++
+		}
+	}
+	return n
+}
+
+// look fetches one candidate and has it judged.
+func (s *search) look(parent context.Context, d oci.Descriptor) sighting {
+	ctx, cancel := context.WithTimeout(parent, signatureTimeout)
+	defer cancel()
+	verdict := SignatureVerdict{Digest: d.Digest}
+	raw, release, err := s.fetch(ctx, d, oci.MaxManifestSize)
+	defer func() { release() }()
+	if err != nil {
+		return s.missed(verdict, err, ctx.Err() != nil && parent.Err() == nil)
+	}
+	m, err := oci.ParseSignatureManifest(raw, s.artifact.Digest)
+	if err != nil {
+		return s.malformed(verdict, err)
+	}
+	verdict.MediaType = m.Envelope.MediaType
+	env := m.Inline
+	if env == nil {
+		release() // before waiting for more, lest all wait for each other
+		env, release, err = s.fetch(ctx, m.Envelope, oci.MaxEnvelopeSize)
+		if err != nil {
+			return s.missed(verdict, err, ctx.Err() != nil && parent.Err() == nil)
+		}
+	}
+	verdict = s.judge.envelope(m.Envelope.MediaType, env, s.artifact)
+	verdict.Digest = d.Digest
+	return sighting{verdict: verdict}
+}
+
+// fetch is Repository.Fetch, within the budget for large content. release gives
+// the share back and may be called more than once.
+func (s *search) fetch(ctx context.Context, d oci.Descriptor, limit int64) (raw []byte, release func(), err error) {
+	release = func() {}
+	if d.Size > smallContent && d.Size <= limit { // above the limit nothing is read
+		if err := s.large.Acquire(ctx, d.Size); err != nil {
+			return nil, release, err
+		}
+		release = sync.OnceFunc(func() { s.large.Release(d.Size) })
+	}
+	raw, err = s.repo.Fetch(ctx, d, limit)
+	return raw, release, err
+}
+
+// missed is the sighting of a signature that could not be had. It may be a good
+// one, so nothing is decided about it. timedOut says that its own time was up.
+func (s *search) missed(verdict SignatureVerdict, err error, timedOut bool) sighting {
+	fault := asReason(err, reason.VerifySignatureUnread, "cannot read the signature")
+	if timedOut {
+		fault = reason.Wrap(reason.VerifySignatureTimeout, err, "the signature was not there within %s", signatureTimeout).
+			WithHint("Try again; the registry or the network is slow.")
+	}
+	return sighting{verdict: s.judge.unread(verdict, found(CheckIntegrity, Undecided, fault)), unread: fault}
+}
+
+// malformed is the sighting of a manifest that was read and is no good.
+func (s *search) malformed(verdict SignatureVerdict, err error) sighting {
+	switch reason.Of(err) {
+	case reason.OCINotSignature, reason.OCIManifestType:
+		return sighting{stranger: true}
+	}
+	return sighting{verdict: s.judge.unread(verdict, foundError(CheckIntegrity, Failed, err, reason.OCIManifest))}
+}

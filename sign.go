@@ -1,0 +1,178 @@
+package notation
+
+import (
+	"context"
+	"crypto/sha256"
+	"maps"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/notaryv2/notation/envelope"
+	"github.com/notaryv2/notation/oci"
+	"github.com/notaryv2/notation/reason"
+	"github.com/notaryv2/notation/signer"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// defaultAgent is what an envelope says about who made it, unless the caller
+// says otherwise. Nobody relies on it.
+const defaultAgent = "notation"
+
+// SignOptions says how to sign. The zero value signs in JWS, without expiry
+// and without metadata.
+type SignOptions struct {
+	// MediaType of the envelope: envelope.MediaTypeJWS, which is the default,
+	// or envelope.MediaTypeCOSE.
+	MediaType string
+	// Expiry of the signature after its signing time, in whole seconds; 0: none.
+	Expiry time.Duration
+	// Metadata is signed. Keys must not be empty nor begin with
+	// "io.cncf.notary"; there may be 100 entries of 16 KiB together.
+	Metadata map[string]string
+	// Agent names the signing program and its version, "notation/1.0.0". It is
+	// not signed and never validated. "": a name of this library.
+	Agent string
+	// Now is the clock; nil: time.Now. It is read once. The signing time is in
+	// whole seconds.
+	Now func() time.Time
+}
+
+// Signed says what Sign has made.
+type Signed struct {
+	Artifact  oci.Descriptor // what was signed
+	Signature oci.Descriptor // the signature manifest
+	Envelope  oci.Descriptor // the one layer of it
+}
+
+// Sign resolves ref in repo once, signs what it names with key and attaches the
+// signature. The artifact and its tags stay as they are.
+//
+// What is signed is the artifact's media type, digest, size and, where repo
+// tells it, artifact type, with the user's metadata; see specs/payload.md. What
+// was stored is read back by the way a verifier takes: an error means that the
+// artifact must not be taken as signed by this call.
+//
+// Options are checked before anything is requested; errors of theirs have codes
+// "sign.*". Others are those of repo and key.
+func Sign(ctx context.Context, repo oci.Repository, ref oci.Reference, key signer.Signer, o SignOptions) (Signed, error) {
+	request, err := o.request()
+	if err != nil {
+		return Signed{}, err
+	}
+	if fault := checkReference(repo, ref); fault != nil {
+		return Signed{}, fault
+	}
+	var layer oci.Descriptor
+	attached, err := repo.Attach(ctx, ref, func(subject oci.Descriptor) (oci.Attachment, error) {
+		r := request
+		r.Target = bare(subject)
+		r.Target.Annotations = maps.Clone(o.Metadata)
+		env, err := signAndRead(ctx, key, r)
+		if err != nil {
+			return oci.Attachment{}, err
+		}
+		layer = oci.Descriptor{MediaType: r.MediaType, Digest: digest.FromBytes(env.raw), Size: int64(len(env.raw))}
+		return oci.NewSignatureAttachment(subject, r.MediaType, env.raw, map[string]string{
+			oci.AnnotationThumbprints: oci.FormatThumbprints(env.thumbprints),
+			ocispec.AnnotationCreated: r.SigningTime.Format(time.RFC3339),
+		})
+	})
+	if err != nil {
+		return Signed{}, err
+	}
+	return Signed{Artifact: bare(attached.Subject), Signature: attached.Manifest, Envelope: layer}, nil
+}
+
+// request checks the options and turns them into a request without target.
+func (o *SignOptions) request() (envelope.Request, error) {
+	mediaType := o.MediaType
+	switch mediaType {
+	case "":
+		mediaType = envelope.MediaTypeJWS
+	case envelope.MediaTypeJWS, envelope.MediaTypeCOSE:
+	default:
+		return envelope.Request{}, reason.Errorf(reason.SignMediaType, "%s is no media type of a signature envelope", quote(mediaType)).
+			WithHint("Use %s or %s.", envelope.MediaTypeJWS, envelope.MediaTypeCOSE)
+	}
+	if o.Expiry < 0 || o.Expiry%time.Second != 0 {
+		return envelope.Request{}, reason.Errorf(reason.SignExpiry, "the expiry %s is not a positive number of whole seconds", o.Expiry).
+			WithHint("Use a duration such as 24h.")
+	}
+	if err := checkMetadata(o.Metadata); err != nil {
+		return envelope.Request{}, err
+	}
+	agent := o.Agent
+	if agent == "" {
+		agent = defaultAgent
+	}
+	if len(agent) > maxAgentBytes || !utf8.ValidString(agent) {
+		return envelope.Request{}, reason.Errorf(reason.SignAgent, "the name of the signing agent is longer than %d bytes or is not UTF-8", maxAgentBytes)
+	}
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	r := envelope.Request{MediaType: mediaType, Scheme: envelope.SchemeX509, SigningTime: now().UTC().Truncate(time.Second), Agent: agent}
+	if o.Expiry > 0 {
+		r.Expiry = r.SigningTime.Add(o.Expiry)
+	}
+	return r, nil
+}
+
+// checkMetadata refuses metadata that could not be told from the format's own
+// annotations, or that would not stay small.
+func checkMetadata(metadata map[string]string) error {
+	if len(metadata) > maxMetadata {
+		return reason.Errorf(reason.SignMetadata, "there are %d entries of user metadata, more than the limit of %d", len(metadata), maxMetadata)
+	}
+	total := 0
+	for key, value := range metadata {
+		total += len(key) + len(value)
+		switch {
+		case key == "":
+			return reason.Errorf(reason.SignMetadata, "an entry of the user metadata has no key").WithHint("Write KEY=VALUE.")
+		case strings.HasPrefix(key, reservedPrefix):
+			return reason.Errorf(reason.SignMetadataReserved, "the metadata key %s begins with %q, which is reserved", quote(key), reservedPrefix).
+				WithHint("Choose another key.")
+		case !utf8.ValidString(key) || !utf8.ValidString(value):
+			return reason.Errorf(reason.SignMetadata, "the metadata entry %s is not UTF-8", quote(key))
+		}
+	}
+	if total > maxMetadataBytes {
+		return reason.Errorf(reason.SignMetadata, "the user metadata is %d bytes long, more than the limit of %d", total, maxMetadataBytes).
+			WithHint("Attach large data as an artifact of its own and sign that.")
+	}
+	return nil
+}
+
+// signed is an envelope and the thumbprints of its chain.
+type signed struct {
+	raw         []byte
+	thumbprints []oci.Thumbprint
+}
+
+// signAndRead has key sign r and reads what it returned. A Signer may be
+// anyone's, so the envelope must be well-formed and be for what was asked; that
+// its signature holds, the Signer has checked (envelope.Unsigned.Seal).
+func signAndRead(ctx context.Context, key signer.Signer, r envelope.Request) (signed, error) {
+	raw, err := key.Sign(ctx, r)
+	if err != nil {
+		return signed{}, err
+	}
+	parsed, err := envelope.Parse(r.MediaType, raw)
+	if err != nil {
+		return signed{}, err
+	}
+	claims := parsed.Claims()
+	if otherArtifact(&claims.Target, &r.Target) != nil || !maps.Equal(claims.Target.Annotations, r.Target.Annotations) {
+		return signed{}, reason.Errorf(reason.SignOtherTarget, "the signer returned a signature for something else than it was asked to sign").
+			WithHint("Do not use this signer.")
+	}
+	s := signed{raw: raw, thumbprints: make([]oci.Thumbprint, len(claims.Chain))}
+	for i, cert := range claims.Chain {
+		s.thumbprints[i] = sha256.Sum256(cert.Raw)
+	}
+	return s, nil
+}

@@ -1,0 +1,226 @@
+package notation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/notaryv2/notation/oci"
+	"github.com/notaryv2/notation/reason"
+	"github.com/notaryv2/notation/trust"
+)
+
+// Verifier decides whether artifacts are trusted. It is read-only and safe for
+// concurrent use. Its zero value rejects everything.
+type Verifier struct {
+	Policy *trust.Policy // nil: everything is rejected
+	Stores *trust.Stores // nil: there are no anchors
+
+	// Now is the clock; nil: time.Now. It is read once per operation.
+	Now func() time.Time
+
+	// Metadata must be among the signed user metadata of a signature, or that
+	// signature is rejected.
+	Metadata map[string]string
+
+	// MaxSignatures bounds the signatures looked at per artifact; 0 or less
+	// means DefaultMaxSignatures. When it is reached without success the
+	// decision is ErrUndecided, as there may be a good one behind.
+	MaxSignatures int
+
+	// Exhaustive looks at every signature within the bounds; otherwise Verify
+	// stops at the first one that passes.
+	Exhaustive bool
+}
+
+// Verify decides about the artifact that ref names in repo. The trust policy
+// is asked for the scope repo.Name(). ref must hold a tag or a digest and, if
+// it names a repository, that of repo.
+//
+// The error is nil exactly if the verdict's outcome is Passed. Otherwise it is
+// a [*VerdictError]; errors.Is tells ErrRejected, ErrUnsigned, ErrUndecided and
+// ErrSkipped apart, and reason.Of and reason.Hint say why and what to do. The
+// verdict is never nil.
+//
+// A tag is resolved once, and the digest that Verify reports is the one that it
+// verified. Nothing is requested from repo if the policy has no statement for
+// it, if the statement's level is skip, or if no signature could pass anyway
+// for lack of a trust anchor.
+//
+// A signature that cannot be fetched is Undecided in the verdict and hides no
+// other. Verify returns when ctx ends.
+func (v *Verifier) Verify(ctx context.Context, repo oci.Repository, ref oci.Reference) (*Verdict, error) {
+	verdict := &Verdict{Reference: referenceText(repo, ref), Scope: repo.Name(), Time: v.now()}
+	if fault := checkReference(repo, ref); fault != nil {
+		return verdict, verdict.end(CheckReference, Failed, fault)
+	}
+	j, err := v.judge(verdict)
+	if err != nil {
+		return verdict, err
+	}
+	if err := j.hopeless(); err != nil {
+		return verdict, verdict.end(CheckPolicy, Failed, asReason(err, reason.StoreUnreadable, "no trust anchor can be read"))
+	}
+	d, err := discover(ctx, repo, ref)
+	if err != nil {
+		return verdict, verdict.end(CheckReference, unresolved(err), asReason(err, reason.VerifyResolve, "cannot resolve the reference"))
+	}
+	verdict.Artifact = bare(d.artifact)
+	verdict.Reference = byDigest(repo.Name(), verdict.Artifact)
+
+	s := newSearch(v, repo, j, d)
+	s.run(ctx)
+	return verdict, verdict.conclude(d, s)
+}
+
+// VerifyEnvelope decides about one envelope that is at hand, for an artifact of
+// which media type, digest and size are known, without any registry. mediaType
+// is that of the envelope, and scope the repository, registry/repository, that
+// the trust policy is asked for. Verdict and error are as those of Verify, but
+// neither ErrUnsigned nor ErrUndecided occurs unless ctx has ended.
+func (v *Verifier) VerifyEnvelope(ctx context.Context, env []byte, mediaType string, artifact oci.Descriptor, scope string) (*Verdict, error) {
+	artifact = bare(artifact)
+	verdict := &Verdict{Reference: byDigest(scope, artifact), Artifact: artifact, Scope: scope, Time: v.now()}
+	j, err := v.judge(verdict)
+	if err != nil {
+		return verdict, err
+	}
+	if err := ctx.Err(); err != nil {
+		return verdict, verdict.end(CheckDiscovery, Undecided, interrupted(err))
+	}
+	verdict.Signatures = []SignatureVerdict{j.envelope(mediaType, env, artifact)}
+	if verdict.Signatures[0].Outcome == Passed {
+		verdict.Outcome = Passed
+		return verdict, nil
+	}
+	return verdict, verdict.reject()
+}
+
+func (v *Verifier) now() time.Time {
+	if v.Now == nil {
+		return time.Now().UTC()
+	}
+	return v.Now().UTC()
+}
+
+// judge finds the statement that applies and makes the judge of this operation,
+// or ends the verdict with the error why there is none.
+func (v *Verifier) judge(verdict *Verdict) (*judge, error) {
+	if v.Policy == nil {
+		return nil, verdict.end(CheckPolicy, Failed, reason.Errorf(reason.VerifyNoPolicy,
+			"the verifier was given no trust policy").WithHint("Set Verifier.Policy."))
+	}
+	st, err := v.Policy.ForRepository(verdict.Scope)
+	if err != nil {
+		return nil, verdict.end(CheckPolicy, Failed, asReason(err, reason.VerifyNoPolicy, "no statement of the trust policy applies"))
+	}
+	verdict.Statement, verdict.Level = st.Name(), st.Level()
+	if st.Level() == trust.SkipAll {
+		return nil, verdict.end(CheckPolicy, Skipped, reason.Errorf(reason.VerifySkippedByPolicy,
+			"the statement %q has the level skip, so nothing was verified", st.Name()).
+			WithHint("Give the statement another level if this artifact is to be verified."))
+	}
+	if v.Stores == nil {
+		return nil, verdict.end(CheckPolicy, Failed, reason.Errorf(reason.VerifyNoStores,
+			"the verifier was given no trust stores").WithHint("Set Verifier.Stores."))
+	}
+	return newJudge(st, v.Stores, v.Metadata, verdict.Time), nil
+}
+
+// checkReference refuses a reference that cannot be meant for repo: the policy
+// is asked about the repository, so the artifact must come from there.
+func checkReference(repo oci.Repository, ref oci.Reference) *reason.Error {
+	if ref.Tag() == "" && ref.Digest() == "" {
+		return reason.Errorf(reason.VerifyReference, "the reference %s names no artifact", quote(ref.String())).
+			WithHint("Add a tag or, better, a digest.")
+	}
+	if ref.Name() != "" && ref.Name() != repo.Name() {
+		return reason.Errorf(reason.VerifyReference, "the reference is to the repository %s, but the one at hand is %s", quote(ref.Name()), quote(repo.Name())).
+			WithHint("Open the repository that the reference names.")
+	}
+	return nil
+}
+
+// referenceText returns the reference as it was given, complete with the
+// repository where ref, as that of a layout, names none.
+func referenceText(repo oci.Repository, ref oci.Reference) string {
+	if ref.Name() != "" {
+		return ref.String()
+	}
+	if repo.Name() != "" {
+		return repo.Name() + ref.String()
+	}
+	return strings.TrimLeft(ref.String(), ":@")
+}
+
+// byDigest returns registry/repository@digest, or the digest alone.
+func byDigest(name string, d oci.Descriptor) string {
+	if name == "" {
+		return string(d.Digest)
+	}
+	return name + "@" + string(d.Digest)
+}
+
+// bare reduces a descriptor to what identifies an artifact.
+func bare(d oci.Descriptor) oci.Descriptor {
+	return oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, ArtifactType: d.ArtifactType}
+}
+
+// asReason returns err as it is if it carries its own code, else wrapped.
+func asReason(err error, code reason.Code, message string) *reason.Error {
+	if own, ok := err.(*reason.Error); ok { //nolint:errorlint // the outermost, or none
+		return own
+	}
+	if own := reason.Of(err); own != "" {
+		code = own
+	}
+	return reason.Wrap(code, err, "%s", message).WithHint("%s", reason.Hint(err))
+}
+
+func interrupted(err error) *reason.Error {
+	return reason.Wrap(reason.VerifyInterrupted, err, "verification was interrupted").
+		WithHint("Allow more time, or try again.")
+}
+
+// end concludes a verdict with a finding about the artifact as a whole.
+func (v *Verdict) end(c Check, o Outcome, cause *reason.Error) error {
+	v.Findings = append(v.Findings, found(c, o, cause))
+	v.Outcome = o
+	return &VerdictError{Verdict: v, Cause: cause}
+}
+
+// reject concludes a verdict none of whose signatures passed. The cause is
+// taken from the signature that came closest.
+func (v *Verdict) reject() error {
+	v.Outcome = Failed
+	closest, f := v.closest()
+	subject := "the signature"
+	if closest.Digest != "" {
+		subject += " " + string(closest.Digest)
+	}
+	if n := len(v.Signatures); n > 1 {
+		subject = fmt.Sprintf("none of %d signatures is good enough; the closest, %s,", n, closest.Digest)
+	}
+	return &VerdictError{Verdict: v, Cause: &reason.Error{
+		Code: f.Reason, Message: subject + " fails the check " + string(f.Check) + ": " + f.Message, Hint: f.Hint,
+	}}
+}
+
+// closest returns the signature whose first failed finding comes last, and
+// that finding.
+func (v *Verdict) closest() (SignatureVerdict, Finding) {
+	best, reached := 0, -1
+	for i, s := range v.Signatures {
+		if n := s.firstFailed(); n > reached {
+			best, reached = i, n
+		}
+	}
+	return v.Signatures[best], v.Signatures[best].Findings[reached]
+}
+
+// firstFailed returns the index of the first failed finding, or -1.
+func (s *SignatureVerdict) firstFailed() int {
+	return slices.IndexFunc(s.Findings, func(f Finding) bool { return f.Outcome == Failed })
+}
