@@ -134,7 +134,7 @@ func (r *Repository) withLoginHint(e *reason.Error) error {
 	case !used.isEmpty():
 		return e.WithHint("check that the login from %s is right and may do this; to change it: notation login %s", used.sourceName(), registry)
 	case fault != nil:
-		return e.WithHint("log in with: notation login %s; no login was found, and looking failed: %s", registry, fault)
+		return e.WithHint("log in with: notation login %s; no login was found, and looking failed: %s", registry, sanitised{fault})
 	}
 	return e.WithHint("log in with: notation login %s", registry)
 }

@@ -427,6 +427,42 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
+// TestChallengeKeepsConnection checks that the answer to a challenge goes over
+// the connection on which the challenge came.
+func TestChallengeKeepsConnection(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 100, maxErrorBody} {
+		var opened atomic.Int64
+		f := newFake()
+		f.auth = "basic"
+		f.putImage("v1", "1")
+		f.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("Authorization") != "" {
+				return false
+			}
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write(make([]byte, size))
+			return true
+		}
+		s := httptest.NewUnstartedServer(f)
+		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				opened.Add(1)
+			}
+		}
+		s.Start()
+		t.Cleanup(s.Close)
+		r := openAt(t, strings.TrimPrefix(s.URL, "http://"), Options{Credentials: alice()})
+		if _, err := r.Fetch(t.Context(), f.putImage("v1", "1"), oci.MaxManifestSize); err != nil {
+			t.Error(err)
+		}
+		if n := opened.Load(); size < maxErrorBody && n != 1 {
+			t.Errorf("%d connections with a body of %d bytes", n, size)
+		}
+	}
+}
+
 func TestQuote(t *testing.T) {
 	t.Parallel()
 	if got := quote(strings.Repeat("\u202e", 1000)); len(got) > 20*maxQuoted || !strings.HasSuffix(got, "...") {

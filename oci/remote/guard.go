@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"net/http"
@@ -52,8 +53,24 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
 		selectChallenge(resp.Header)
+		drain(resp)
 	}
 	return resp, nil
+}
+
+// drain reads the body of a refusal, if it is short. oras-go closes it unread,
+// and the connection would be lost to the request that follows.
+func drain(resp *http.Response) {
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil || len(b) == maxErrorBody {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{bytes.NewReader(b), resp.Body}
+		return
+	}
+	_ = resp.Body.Close() // it has been read to its end
+	resp.Body = io.NopCloser(bytes.NewReader(b))
 }
 
 // printable is a URL without what may be secret: user info, and the query,
