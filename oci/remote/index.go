@@ -123,11 +123,6 @@ func parseEntry(raw strictjson.Raw) (oci.Descriptor, error) {
 	if w.Annotations != nil && len(*w.Annotations) > 0 {
 		d.Annotations = *w.Annotations
 	}
-	if d.ArtifactType == ocispec.MediaTypeEmptyJSON {
-		// Some registries give the type of the config where there is an
-		// artifactType. That of the empty config says nothing.
-		d.ArtifactType = ""
-	}
 	if !isManifestType(d.MediaType) {
 		// Whatever refers to something is a manifest, and Fetch has to ask for
 		// it as one.
