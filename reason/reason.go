@@ -30,7 +30,8 @@ func All() []Entry {
 	var all []Entry
 	for _, area := range [][]Entry{
 		envelopeEntries(), certEntries(), ociEntries(), registryEntries(), trustEntries(),
-		signerEntries(), verifyEntries(), configEntries(),
+		signerEntries(), verifyEntries(), timestampEntries(), revocationEntries(),
+		pluginEntries(), configEntries(),
 	} {
 		all = append(all, area...)
 	}

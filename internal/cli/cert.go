@@ -1,0 +1,382 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/notaryv2/notation/internal/config"
+	"github.com/notaryv2/notation/reason"
+	"github.com/notaryv2/notation/trust"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) certCommand() *cobra.Command {
+	return a.group(&cobra.Command{
+		Use:     "cert",
+		Aliases: []string{"certificate"},
+		Short:   "Manage trust stores and test certificates",
+		Long: `Manage the certificates that a trust policy may trust, and certificates for
+tests.
+
+A trust store has a type and a name, as in ca:wabbit-networks.io. Stores of
+type ca hold the roots of signing certificates, signingAuthority those of
+signing services, tsa those of time-stamping authorities.`,
+		Example: `  # Which certificates are in the trust stores
+  notation cert list`,
+	},
+		a.certAddCommand(), a.certListCommand(), a.certShowCommand(), a.certDeleteCommand(),
+		a.certGenerateTestCommand(), a.certCleanupTestCommand(),
+	)
+}
+
+// storeOptions name a trust store: --type and --store, or --name for a store
+// of type ca.
+type storeOptions struct {
+	typ, store, name string
+}
+
+func (o *storeOptions) register(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&o.name, "name", "n", "", "`NAME` of a trust store of type ca; short for --type ca --store NAME")
+	cmd.Flags().StringVarP(&o.typ, "type", "t", "", "type of the trust store: ca, signingAuthority or tsa")
+	cmd.Flags().StringVarP(&o.store, "store", "s", "", "`NAME` of the trust store")
+	completions(cmd, "type", trust.CA.String(), trust.SigningAuthority.String(), trust.TSA.String())
+}
+
+// ref returns the store that must have been named.
+func (o *storeOptions) ref(a *app, cmd *cobra.Command) (trust.StoreRef, error) {
+	switch {
+	case o.name != "" && (o.typ != "" || o.store != ""):
+		return trust.StoreRef{}, a.usage(cmd, reason.UsageFlag, "--name stands for --type ca and --store, and cannot be mixed with them", "give one or the other")
+	case o.name != "":
+		return trust.StoreRef{Type: trust.CA, Name: o.name}, trust.CheckStoreName(o.name)
+	case o.typ == "" || o.store == "":
+		return trust.StoreRef{}, a.usage(cmd, reason.UsageFlag, quote(cmd.CommandPath())+" needs the name of a trust store", "give --name NAME, or --type TYPE and --store NAME")
+	}
+	typ, err := trust.ParseStoreType(o.typ)
+	if err != nil {
+		return trust.StoreRef{}, err
+	}
+	return trust.StoreRef{Type: typ, Name: o.store}, trust.CheckStoreName(o.store)
+}
+
+func (a *app) certAddCommand() *cobra.Command {
+	o := &storeOptions{}
+	cmd := &cobra.Command{
+		Use:   "add FILE... [flags]",
+		Short: "Trust certificates",
+		Long: `Add root certificates to a trust store: all of them or, after an error, none.
+
+FILE holds one certificate in DER, or one or more in PEM. Only self-signed
+certificates can be trusted. A certificate that the store holds already is left
+as it is.
+
+Where there is no trust policy yet, a starter policy is written too: it trusts
+every signer under the certificates of the store, for every repository. While
+the starter policy is as it was written, further stores are added to it. A
+policy that you wrote or changed is never touched.`,
+		Example: `  # Trust a certificate in the store ca:wabbit-networks.io
+  notation cert add --name wabbit-networks.io wabbit-networks.io.crt
+
+  # The same, at length, with two files
+  notation cert add --type ca --store wabbit-networks.io root-2025.crt root-2026.crt`,
+	}
+	cmd = a.leaf(cmd, 1, -1, func(ctx context.Context, args []string) (document, error) {
+		ref, err := o.ref(a, cmd)
+		if err != nil {
+			return nil, err
+		}
+		return a.addCertificates(ctx, ref, args)
+	})
+	o.register(cmd)
+	return cmd
+}
+
+func (a *app) addCertificates(ctx context.Context, ref trust.StoreRef, args []string) (document, error) {
+	dirs, err := a.dirs()
+	if err != nil {
+		return nil, err
+	}
+	files := make([]config.CertificateFile, len(args))
+	for i, file := range args {
+		certs, err := readCertificates(file)
+		if err != nil {
+			return nil, err
+		}
+		files[i] = config.CertificateFile{Path: file, Certs: certs}
+	}
+	added, err := dirs.AddCertificates(a.env.Files, ref, files)
+	if err != nil {
+		return nil, err
+	}
+	doc := &certAddDocument{Store: ref.String()}
+	for i, f := range files {
+		doc.Files = append(doc.Files, addedJSON{File: f.Path, Path: added[i].Path, New: added[i].New, Had: added[i].Had})
+		a.warnExpired(f)
+	}
+	if ref.Type == trust.TSA {
+		// A policy that names a tsa store asks for time stamps: that is a
+		// decision, not a default.
+		doc.Policy = policyForeign
+		return doc, nil
+	}
+	starter, err := dirs.TrustInStarter(ctx, a.env.Files, ref)
+	if err != nil {
+		return nil, err
+	}
+	doc.Policy = starterWords[starter]
+	if starter == config.StarterForeign && a.policyNames(dirs, ref) {
+		doc.Policy = policyNames
+	}
+	return doc, nil
+}
+
+// warnExpired mentions certificates that are not valid now.
+func (a *app) warnExpired(f config.CertificateFile) {
+	now := a.env.Now()
+	for _, c := range f.Certs {
+		switch {
+		case now.After(c.NotAfter):
+			a.warn("the certificate of %q expired on %s", printedName(c.RawSubject), printedTime(c.NotAfter))
+		case now.Before(c.NotBefore):
+			a.warn("the certificate of %q is not valid before %s", printedName(c.RawSubject), printedTime(c.NotBefore))
+		}
+	}
+}
+
+// policyNames reports whether some statement of the user's policy names a
+// store. A policy that cannot be read names none.
+func (a *app) policyNames(dirs config.Dirs, ref trust.StoreRef) bool {
+	file, err := dirs.ReadPolicy()
+	if err != nil {
+		return false
+	}
+	policy, err := trust.ParsePolicy(file.Path, file.Data)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(policy.Statements(), func(s *trust.Statement) bool { return slices.Contains(s.Stores(), ref) })
+}
+
+// What became of the trust policy, in documents.
+const (
+	policyForeign  = "untouched"
+	policyNames    = "namesStore"
+	policyWritten  = "starterWritten"
+	policyExtended = "starterExtended"
+)
+
+var starterWords = map[config.Starter]string{
+	config.StarterForeign:  policyForeign,
+	config.StarterWritten:  policyWritten,
+	config.StarterExtended: policyExtended,
+	config.StarterNames:    policyNames,
+}
+
+// certAddDocument is the result of cert add.
+type certAddDocument struct {
+	Store  string      `json:"store"`
+	Files  []addedJSON `json:"files"`
+	Policy string      `json:"policy"`
+}
+
+type addedJSON struct {
+	File string `json:"file"`           // as typed
+	Path string `json:"path,omitempty"` // in the store; absent if nothing was new
+	New  int    `json:"new"`
+	Had  int    `json:"had"`
+}
+
+func (d *certAddDocument) text(p *page) {
+	for _, f := range d.Files {
+		if f.New == 0 {
+			p.line("%s was in trust store %s already.", f.File, d.Store)
+			continue
+		}
+		p.line("Added %s to trust store %s as %s.", f.File, d.Store, filepath.Base(f.Path))
+	}
+	switch d.Policy {
+	case policyWritten:
+		p.line("Wrote a starter trust policy that trusts every signer under %s, for every repository; look at it with 'notation policy show'.", d.Store)
+	case policyExtended:
+		p.line("Added %s to the starter trust policy; look at it with 'notation policy show'.", d.Store)
+	case policyForeign:
+		p.line("The trust policy was not changed; to use the store, add %q to the trustStores of one of its statements.", d.Store)
+	}
+}
+
+func (a *app) certListCommand() *cobra.Command {
+	o := &storeOptions{}
+	cmd := &cobra.Command{
+		Use:     "list [flags]",
+		Aliases: []string{"ls"},
+		Short:   "List the certificates in the trust stores",
+		Long: `List the certificates in all trust stores, or in those of one type or name. A
+store that cannot be loaded is reported, and makes the exit code 2.`,
+		Example: `  # All trust stores
+  notation cert list
+
+  # Those of time-stamping authorities
+  notation cert list --type tsa`,
+	}
+	cmd = a.leaf(cmd, 0, 0, func(context.Context, []string) (document, error) {
+		return a.listCertificates(o)
+	})
+	o.register(cmd)
+	return cmd
+}
+
+func (a *app) listCertificates(o *storeOptions) (document, error) {
+	if o.typ != "" {
+		if _, err := trust.ParseStoreType(o.typ); err != nil {
+			return nil, err
+		}
+	}
+	stores, err := a.stores("")
+	if err != nil {
+		return nil, err
+	}
+	refs, warnings, err := stores.Refs()
+	if err != nil {
+		return nil, err
+	}
+	doc := &certListDocument{Certificates: []storedJSON{}, now: a.env.Now()}
+	var errs manyErrors
+	for _, ref := range refs {
+		wanted := (o.typ == "" || ref.Type.String() == o.typ) && (o.store == "" || ref.Name == o.store) &&
+			(o.name == "" || ref.Type == trust.CA && ref.Name == o.name)
+		if !wanted {
+			continue
+		}
+		anchors, warned, err := stores.Anchors(ref)
+		warnings = append(warnings, warned...)
+		if err != nil {
+			errs = append(errs, refError{"trust store " + ref.String(), err})
+		}
+		for _, anchor := range anchors {
+			doc.Certificates = append(doc.Certificates, newStored(ref, anchor))
+		}
+	}
+	for _, w := range warnings {
+		a.warn("trust store: %s", w)
+	}
+	return doc, errs.asError()
+}
+
+// certListDocument is the result of cert list and cert show.
+type certListDocument struct {
+	Certificates []storedJSON `json:"certificates"`
+	now          time.Time
+}
+
+type storedJSON struct {
+	Type string `json:"type"`
+	Name string `json:"store"`
+	File string `json:"file"`
+	certificateJSON
+	notAfter time.Time
+}
+
+func newStored(ref trust.StoreRef, anchor trust.Anchor) storedJSON {
+	return storedJSON{
+		Type: ref.Type.String(), Name: ref.Name, File: path.Base(anchor.File),
+		certificateJSON: newCertificate(anchor.Certificate), notAfter: anchor.Certificate.NotAfter,
+	}
+}
+
+func (d *certListDocument) text(p *page) {
+	if len(d.Certificates) == 0 {
+		p.line("No certificates. Trust one with 'notation cert add --name NAME FILE'.")
+		return
+	}
+	rows := [][]cell{row("TYPE", "STORE", "FILE", "SUBJECT", "EXPIRES")}
+	for _, c := range d.Certificates {
+		r := row(c.Type, c.Name, c.File, commonName(c.IssuedTo), c.Expiry)
+		if d.now.After(c.notAfter) {
+			r[4].text += " (expired)"
+			r[4].style = bad
+		}
+		rows = append(rows, r)
+	}
+	p.table("", rows)
+}
+
+func (a *app) certShowCommand() *cobra.Command {
+	o := &storeOptions{}
+	cmd := &cobra.Command{
+		Use:   "show FILE [flags]",
+		Short: "Show the certificates of a file in a trust store",
+		Long:  "Show what the certificates of one file in a trust store say. FILE is a name as 'notation cert list' shows it.",
+		Example: `  # Show a certificate of the store ca:wabbit-networks.io
+  notation cert show --name wabbit-networks.io wabbit-networks.io.crt`,
+	}
+	cmd = a.leaf(cmd, 1, 1, func(_ context.Context, args []string) (document, error) {
+		ref, err := o.ref(a, cmd)
+		if err != nil {
+			return nil, err
+		}
+		stores, err := a.stores("")
+		if err != nil {
+			return nil, err
+		}
+		anchors, _, err := stores.Anchors(ref)
+		if err != nil {
+			return nil, err
+		}
+		doc := &certShowDocument{Certificates: []shownJSON{}}
+		for _, anchor := range anchors {
+			if path.Base(anchor.File) == args[0] {
+				doc.Certificates = append(doc.Certificates, newShown(ref, anchor))
+			}
+		}
+		if len(doc.Certificates) == 0 {
+			return nil, reason.Errorf(reason.ConfigRead, "trust store %s has no certificate file %q", ref, args[0]).
+				WithHint("see its files with 'notation cert list --type %s --store %s'", ref.Type, ref.Name)
+		}
+		return doc, nil
+	})
+	o.register(cmd)
+	return cmd
+}
+
+// certShowDocument is the result of cert show.
+type certShowDocument struct {
+	Certificates []shownJSON `json:"certificates"`
+}
+
+type shownJSON struct {
+	storedJSON
+	NotBefore          string `json:"notBefore"`
+	SerialNumber       string `json:"serialNumber"`
+	SignatureAlgorithm string `json:"signatureAlgorithm"`
+	CA                 bool   `json:"ca"`
+}
+
+func newShown(ref trust.StoreRef, anchor trust.Anchor) shownJSON {
+	c := anchor.Certificate
+	return shownJSON{
+		storedJSON: newStored(ref, anchor), NotBefore: printedTime(c.NotBefore), SerialNumber: fmt.Sprintf("%x", c.SerialNumber),
+		SignatureAlgorithm: c.SignatureAlgorithm.String(), CA: c.BasicConstraintsValid && c.IsCA,
+	}
+}
+
+func (d *certShowDocument) text(p *page) {
+	for i, c := range d.Certificates {
+		if i > 0 {
+			p.line("")
+		}
+		p.table("", [][]cell{
+			row("subject", c.IssuedTo),
+			row("issuer", c.IssuedBy),
+			row("valid from", c.NotBefore),
+			row("valid until", c.Expiry),
+			row("serial number", c.SerialNumber),
+			row("signature algorithm", c.SignatureAlgorithm),
+			row("may issue certificates", map[bool]string{true: "yes", false: "no"}[c.CA]),
+			row("SHA-256 fingerprint", c.Fingerprint),
+		})
+	}
+}

@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/notaryv2/notation/reason"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// usage returns an error about how a command was called. The hint ends with
+// where to read more.
+func (a *app) usage(cmd *cobra.Command, code reason.Code, cause, hint string) error {
+	more := "see '" + cmd.CommandPath() + " --help'"
+	if hint != "" {
+		more = hint + "; " + more
+	}
+	return reason.Errorf(code, "%s", cause).WithHint("%s", more)
+}
+
+// unknownCommand is the error for a word that is no sub-command of cmd.
+func (a *app) unknownCommand(cmd *cobra.Command, word string) error {
+	for name, version := range map[string]string{"blob": "signing files", "plugin": "plugins"} {
+		if word == name && !cmd.HasParent() {
+			return a.usage(cmd, reason.UsageUnsupported, "this version does not support "+version, "use a later version")
+		}
+	}
+	cmd.SuggestionsMinimumDistance = maxTypos
+	hint := ""
+	if near := cmd.SuggestionsFor(word); len(near) > 0 {
+		hint = "did you mean " + quotedOr(near) + "?"
+		hint = strings.TrimSuffix(hint, "?")
+	}
+	return a.usage(cmd, reason.UsageCommand, "there is no command "+quote(cmd.CommandPath()+" "+word), hint)
+}
+
+// flagError turns what the flag parser says into a typed error.
+func (a *app) flagError(cmd *cobra.Command, err error) error {
+	// A word that is no command is the likelier mistake than the flags after it.
+	if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
+		return a.unknownCommand(cmd, words[0])
+	}
+	var (
+		unknown *pflag.NotExistError
+		missing *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+	)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		return err
+	case errors.As(err, &unknown):
+		name := "--" + unknown.GetSpecifiedName()
+		if s := unknown.GetSpecifiedShortnames(); s != "" {
+			name = "-" + unknown.GetSpecifiedName()[:1]
+		}
+		hint := ""
+		if near := nearFlags(cmd, unknown.GetSpecifiedName()); len(near) > 0 && len(name) > 2 {
+			hint = "did you mean " + quotedOr(near)
+		}
+		return a.usage(cmd, reason.UsageFlag, quote(cmd.CommandPath())+" has no flag "+quote(name), hint)
+	case errors.As(err, &missing):
+		return a.usage(cmd, reason.UsageFlag, "flag "+quote("--"+missing.GetFlag().Name)+" needs a value", "")
+	case errors.As(err, &invalid):
+		cause := invalid.Unwrap()
+		if reason.Of(cause) == reason.UsageUnsupported {
+			return a.usage(cmd, reason.UsageUnsupported, cause.Error()+", so not the flag "+quote("--"+invalid.GetFlag().Name), reason.Hint(cause))
+		}
+		return a.usage(cmd, reason.UsageFlag, "flag "+quote("--"+invalid.GetFlag().Name)+
+			" cannot be "+quote(invalid.GetValue())+": "+escape(cause.Error()), "")
+	}
+	return a.usage(cmd, reason.UsageFlag, escape(err.Error()), "")
+}
+
+// maxTypos is how many letters may differ between a word and its suggestion.
+const maxTypos = 2
+
+// nearFlags returns the flags of a command that someone may have meant.
+func nearFlags(cmd *cobra.Command, name string) []string {
+	var near []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && (distance(name, f.Name) <= maxTypos || len(name) > 3 && strings.HasPrefix(f.Name, name)) {
+			near = append(near, "--"+f.Name)
+		}
+	})
+	return near
+}
+
+// distance is the Levenshtein distance of two words, up to a length beyond
+// which nobody mistypes a flag.
+func distance(a, b string) int {
+	const longest = 64
+	if len(a) > longest || len(b) > longest {
+		return longest
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j]+1, row[j+1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
+
+// quotedOr lists words: 'a', 'b' or 'c'.
+func quotedOr(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = quote(w)
+	}
+	if n := len(quoted); n > 1 {
+		return strings.Join(quoted[:n-1], ", ") + " or " + quoted[n-1]
+	}
+	return strings.Join(quoted, "")
+}
+
+// quote puts a word that a user typed between single quotes, as in a shell.
+func quote(s string) string { return "'" + escape(s) + "'" }
+
+// sentence makes a sentence of an error or a hint: one line, safe to print,
+// with a capital letter and a full stop. A beginning that is a name, such as a
+// path or a flag, stays as it is.
+func sentence(s string) string {
+	s = escape(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
+	if s == "" {
+		return s
+	}
+	word, _, _ := strings.Cut(s, " ")
+	if !strings.HasPrefix(word, "-") && !strings.ContainsAny(strings.TrimRight(word, ".,:;?!"), "./\\:@=_0123456789") {
+		first, size := utf8.DecodeRuneInString(s)
+		s = string(unicode.ToUpper(first)) + s[size:]
+	}
+	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "?") && !strings.HasSuffix(s, "!") {
+		s += "."
+	}
+	return s
+}
+
+// refError is an error about one of several artifacts.
+type refError struct {
+	name string // "" if err names the artifact
+	err  error
+}
+
+func (e refError) Error() string {
+	if e.name == "" {
+		return e.err.Error()
+	}
+	return e.name + ": " + e.err.Error()
+}
+func (e refError) Unwrap() error { return e.err }
+
+// manyErrors holds the errors of a run over several artifacts. It unwraps to
+// the worst of them, which decides the exit code.
+type manyErrors []refError
+
+// asError returns nil for no error.
+func (m manyErrors) asError() error {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+func (m manyErrors) Error() string { return m.worst().Error() }
+func (m manyErrors) Unwrap() error { return m.worst() }
+
+func (m manyErrors) worst() refError {
+	return slices.MaxFunc(m, func(a, b refError) int {
+		return severity[exitCode(a.err)] - severity[exitCode(b.err)]
+	})
+}

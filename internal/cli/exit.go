@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/notaryv2/notation"
+	"github.com/notaryv2/notation/reason"
+)
+
+// Exit codes. Scripts rely on them; specs/cli-json.md documents them.
+const (
+	exitOK        = 0 // yes
+	exitRejected  = 1 // no: the trust policy says so
+	exitUsage     = 2 // the command line or the configuration is wrong
+	exitUndecided = 3 // could not decide: registry, network, credentials
+	exitUnsigned  = 4 // no: there is no signature
+)
+
+// severity orders exit codes for a run over several artifacts, which ends with
+// the worst. A definite no outranks a missing answer: it stays a no however
+// often one tries again.
+var severity = [...]int{exitOK: 0, exitUndecided: 1, exitUsage: 2, exitUnsigned: 3, exitRejected: 4}
+
+// worse returns the worse of two exit codes.
+func worse(a, b int) int {
+	if severity[b] > severity[a] {
+		return b
+	}
+	return a
+}
+
+// exitCode is the one place that turns an error into an exit code. What the
+// library decided comes first; then what an error is about.
+func exitCode(err error) int {
+	switch {
+	case err == nil, errors.Is(err, notation.ErrSkipped):
+		return exitOK
+	case errors.Is(err, notation.ErrRejected):
+		return exitRejected
+	case errors.Is(err, notation.ErrUnsigned):
+		return exitUnsigned
+	case errors.Is(err, notation.ErrUndecided),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return exitUndecided
+	}
+	code := reason.Of(err)
+	switch code {
+	case reason.UsageInterrupted, reason.SignerInterrupted:
+		return exitUndecided
+	case reason.PolicyNoStatement:
+		return exitRejected // every signature would be
+	case reason.OCIReference, reason.OCIReferenceIncomplete, reason.OCIRepositoryName,
+		reason.OCITagMismatch, reason.OCILayout:
+		return exitUsage // the user named something that cannot be
+	}
+	area, _, _ := strings.Cut(string(code), ".")
+	switch area {
+	case "usage", "config", "policy", "store", "signer", "sign", "cert", "envelope":
+		return exitUsage
+	}
+	return exitUndecided
+}

@@ -1,0 +1,192 @@
+package cli
+
+import (
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/notaryv2/notation"
+	"github.com/notaryv2/notation/internal/atomicfile"
+	"github.com/notaryv2/notation/internal/config"
+	"github.com/notaryv2/notation/reason"
+	"github.com/notaryv2/notation/trust"
+	"github.com/spf13/cobra"
+)
+
+// trustOptions say whom a verification trusts. Without any, the files of the
+// configuration directory do; with --policy and --trust-store, or --ca-cert,
+// that directory is not looked at.
+type trustOptions struct {
+	policy     string
+	store      string
+	caCerts    []string
+	identities []string
+}
+
+func (o *trustOptions) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.policy, "policy", "", "trust policy `FILE` instead of that of the configuration directory")
+	f.StringVar(&o.store, "trust-store", "", "directory `DIR` of trust stores, TYPE/NAME/FILE, instead of that of the configuration directory")
+	f.StringArrayVar(&o.caCerts, "ca-cert", nil, "trust the root certificates in `FILE` for every repository, without any policy; may be given again")
+	f.StringArrayVar(&o.identities, "identity", nil, "with --ca-cert, trust only signers with this subject `DN`, as in 'C=US, ST=WA, O=Notary'; may be given again")
+}
+
+// commandLineStore is the name of the store and the statement that --ca-cert
+// makes up.
+const commandLineStore = "command-line"
+
+// verifier returns the verifier that the options ask for.
+func (a *app) verifier(cmd *cobra.Command, o *trustOptions) (*notation.Verifier, error) {
+	switch {
+	case len(o.caCerts) > 0 && (o.policy != "" || o.store != ""):
+		return nil, a.usage(cmd, reason.UsageFlag, "--ca-cert stands for a policy and its trust store, and cannot be mixed with --policy or --trust-store", "give one or the other")
+	case len(o.identities) > 0 && len(o.caCerts) == 0:
+		return nil, a.usage(cmd, reason.UsageFlag, "--identity needs --ca-cert", "identities of a trust policy are in its trustedIdentities")
+	case len(o.caCerts) > 0:
+		return o.fromCertificates()
+	}
+	policy, _, err := a.policy(o.policy)
+	if err != nil {
+		return nil, err
+	}
+	stores, err := a.stores(o.store)
+	if err != nil {
+		return nil, err
+	}
+	return &notation.Verifier{Policy: policy, Stores: stores, Now: a.env.Now}, nil
+}
+
+// fromCertificates makes a policy of --ca-cert and --identity.
+func (o *trustOptions) fromCertificates() (*notation.Verifier, error) {
+	ref := trust.StoreRef{Type: trust.CA, Name: commandLineStore}
+	var anchors []*x509.Certificate
+	for _, file := range o.caCerts {
+		certs, err := readCertificates(file)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range certs {
+			if err := trust.CheckAnchor(ref.Type, c); err != nil {
+				return nil, config.InFile(file, err)
+			}
+		}
+		anchors = append(anchors, certs...)
+	}
+	identities := []string{"*"}
+	if len(o.identities) > 0 {
+		identities = nil
+		for _, dn := range o.identities {
+			identities = append(identities, "x509.subject: "+strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(dn), "x509.subject:")))
+		}
+	}
+	data, err := config.NewPolicy(commandLineStore, []string{ref.String()}, identities)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := trust.ParsePolicy("--identity", data)
+	if err != nil {
+		return nil, reason.Wrap(reason.UsageFlag, err, "flag '--identity' cannot be %q", o.identities).
+			WithHint("write the subject with at least C, ST and O, as in 'C=US, ST=WA, O=Notary'")
+	}
+	stores := trust.NewMemoryStores(map[trust.StoreRef][]*x509.Certificate{ref: anchors})
+	return &notation.Verifier{Policy: policy, Stores: stores}, nil
+}
+
+// policy reads and parses the trust policy at path, or the user's for "".
+func (a *app) policy(path string) (*trust.Policy, config.PolicyFile, error) {
+	file, err := a.policyFile(path)
+	if err != nil {
+		return nil, file, err
+	}
+	for _, w := range file.Warnings {
+		a.warn("%s", w)
+	}
+	a.log.Debug("trust policy", "file", file.Path)
+	policy, err := trust.ParsePolicy(file.Path, file.Data)
+	return policy, file, err
+}
+
+func (a *app) policyFile(path string) (config.PolicyFile, error) {
+	if path != "" {
+		return config.ReadPolicyAt(path)
+	}
+	dirs, err := a.dirs()
+	if err != nil {
+		return config.PolicyFile{}, err
+	}
+	return dirs.ReadPolicy()
+}
+
+// stores opens the trust stores in dir, or the user's for "". A directory that
+// holds x509, as the configuration's truststore does, stands for what is in
+// that. Symbolic links that lead out of it are not followed.
+func (a *app) stores(dir string) (*trust.Stores, error) {
+	if dir == "" {
+		dirs, err := a.dirs()
+		if err != nil {
+			return nil, err
+		}
+		return openStores(dirs.TrustStore(), false)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "x509")); err == nil && info.IsDir() {
+		dir = filepath.Join(dir, "x509")
+	}
+	return openStores(dir, true)
+}
+
+// openStores opens the trust stores in a directory. Unless it must be there,
+// one that is not holds none.
+func openStores(dir string, must bool) (*trust.Stores, error) {
+	root, err := os.OpenRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) && !must {
+		return trust.NewMemoryStores(nil), nil
+	}
+	if err != nil {
+		return nil, reason.Wrap(reason.ConfigRead, pathCause(err), "trust store %q could not be opened", dir).
+			WithHint("name a directory that holds ca/NAME/FILE")
+	}
+	return trust.NewStores(root.FS()), nil
+}
+
+func pathCause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// readCertificates reads the certificates of a file that the user named.
+func readCertificates(file string) ([]*x509.Certificate, error) {
+	data, err := atomicfile.ReadLinked(file, config.MaxCertificateFileBytes)
+	if err != nil {
+		return nil, err
+	}
+	certs, err := trust.ParseCertificates(data)
+	if err != nil {
+		return nil, config.InFile(file, err)
+	}
+	return certs, nil
+}
+
+// storeWarnings shows what is odd about the stores that verdicts rest on.
+func (a *app) storeWarnings(v *notation.Verifier, doc *verifyDocument) {
+	seen := map[trust.StoreRef]bool{}
+	for _, s := range v.Policy.Statements() {
+		if !doc.applied(s.Name()) {
+			continue
+		}
+		for _, ref := range s.Stores() {
+			if seen[ref] {
+				continue
+			}
+			seen[ref] = true
+			_, warnings, _ := v.Stores.Load(ref) // an error is the verdict's to tell
+			for _, w := range warnings {
+				a.warn("trust store: %s", w)
+			}
+		}
+	}
+}

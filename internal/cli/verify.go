@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/notaryv2/notation"
+	"github.com/notaryv2/notation/reason"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+// maxParallel bounds the artifacts that are verified at the same time.
+const maxParallel = 4
+
+// verifyOptions are the flags of verify.
+type verifyOptions struct {
+	targets       targetOptions
+	trust         trustOptions
+	metadata      []string
+	maxSignatures int
+	scope         string
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	o := &verifyOptions{}
+	cmd := &cobra.Command{
+		Use:   "verify REF... [flags]",
+		Short: "Verify the signatures of artifacts against the trust policy",
+		Long: `Verify whether artifacts are signed by someone whom the trust policy trusts.
+
+An artifact passes if one of its signatures passes every check that the policy
+enforces. The result is one verdict for each reference, in their order, and the
+worst of them decides the exit code: from best to worst 0, 3, 2, 4, 1.
+
+REF is registry/repository@digest or registry/repository:tag. A tag is resolved
+once; what it named is printed by digest.
+
+Nothing of the home directory is needed with --policy and --trust-store, or
+with --ca-cert.`,
+		Example: `  # Verify by digest with the trust policy and stores of the configuration directory
+  notation verify localhost:5000/net-monitor@sha256:9d3c3c7b0e5d28a7a8aee0df0a71c4d3f6b2f9c8e1a5b7d6c4f3e2d1c0b9a8f7
+
+  # Verify every image of a list, without any files of the home directory
+  notation verify --from-file images.txt --policy policy.json --trust-store certs/
+
+  # Trust one root certificate and one signer under it
+  notation verify --ca-cert root.pem --identity 'C=US, ST=WA, O=wabbit-networks.io' registry.example.com/net-monitor:v1
+
+  # Verify an artifact in an image layout as if it were in a repository
+  notation verify --oci-layout --scope registry.example.com/net-monitor ./layout:v1`,
+	}
+	cmd = a.leaf(cmd, 0, -1, func(ctx context.Context, args []string) (document, error) {
+		return a.verify(ctx, cmd, o, args)
+	})
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.metadata, "user-metadata", "m", nil, "`KEY=VALUE` that must be among the signed metadata; may be given again")
+	f.IntVar(&o.maxSignatures, "max-signatures", notation.DefaultMaxSignatures, "look at no more than this number of signatures of an artifact")
+	o.trust.register(cmd)
+	f.StringVar(&o.scope, "scope", "", "with --oci-layout, the `REPOSITORY` that the trust policy is asked about")
+	o.targets.registerMany(cmd)
+	a.unsupported(cmd, "plugins", "plugin-config")
+	return cmd
+}
+
+func (a *app) verify(ctx context.Context, cmd *cobra.Command, o *verifyOptions, args []string) (document, error) {
+	switch {
+	case o.scope != "" && !o.targets.layout:
+		return nil, a.usage(cmd, reason.UsageFlag, "--scope needs --oci-layout", "the scope of a registry's artifact is its repository")
+	case o.maxSignatures < 1:
+		return nil, a.usage(cmd, reason.UsageFlag, "--max-signatures must be at least 1", "")
+	}
+	targets, err := a.targets(ctx, cmd, &o.targets, args)
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := pairs("user-metadata", o.metadata)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := a.verifier(cmd, &o.trust)
+	if err != nil {
+		return nil, err
+	}
+	verifier.Now, verifier.Metadata, verifier.MaxSignatures = a.env.Now, metadata, o.maxSignatures
+	open, err := a.opener(ctx, &o.targets, targets...)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := a.network(ctx)
+	defer cancel()
+	doc := verifyAll(ctx, targets, func(ctx context.Context, t target) (*notation.Verdict, error) {
+		repo, err := open(t, o.scope)
+		if err != nil {
+			return nil, err
+		}
+		return verifier.Verify(ctx, repo, t.ref)
+	})
+	a.storeWarnings(verifier, doc)
+	for _, v := range doc.Verdicts {
+		if v.Verdict != nil {
+			a.recommendDigest(v.target, v.Verdict.Artifact.Digest)
+		}
+	}
+	return doc, doc.errors()
+}
+
+// verifyAll verifies the targets, some at a time, and keeps their order.
+func verifyAll(ctx context.Context, targets []target, verify func(context.Context, target) (*notation.Verdict, error)) *verifyDocument {
+	doc := &verifyDocument{Verdicts: make([]verdictJSON, len(targets))}
+	var group errgroup.Group
+	group.SetLimit(maxParallel)
+	for i, t := range targets {
+		group.Go(func() error {
+			verdict, err := verify(ctx, t)
+			doc.Verdicts[i] = newVerdict(t, verdict, err)
+			return nil
+		})
+	}
+	_ = group.Wait() // its functions return no errors
+	return doc
+}
+
+// verifyDocument is the result of verify.
+type verifyDocument struct {
+	Verdicts []verdictJSON `json:"verdicts"`
+}
+
+// verdictJSON is what was decided about one reference: the library's verdict,
+// with what only the command line knows.
+type verdictJSON struct {
+	Requested string            `json:"requested"` // as typed
+	Name      string            `json:"name,omitempty"`
+	ExitCode  int               `json:"exitCode"`
+	Verdict   *notation.Verdict `json:"verdict,omitempty"`
+	Error     *errorJSON        `json:"error,omitempty"`
+
+	target target
+	err    error
+}
+
+func newVerdict(t target, verdict *notation.Verdict, err error) verdictJSON {
+	v := verdictJSON{Requested: t.typed, ExitCode: exitCode(err), Verdict: verdict, Error: newErrorJSON(err), target: t, err: err}
+	if verdict != nil && verdict.Artifact.Digest != "" {
+		v.Name = t.name(verdict.Artifact.Digest)
+	}
+	return v
+}
+
+// errors returns what keeps artifacts from passing; a policy that says skip
+// does not.
+func (d *verifyDocument) errors() error {
+	var errs manyErrors
+	for _, v := range d.Verdicts {
+		if v.err != nil && v.ExitCode != exitOK {
+			errs = append(errs, refError{v.errorName(), v.err})
+		}
+	}
+	return errs.asError()
+}
+
+// applied reports whether a statement of the policy decided about an artifact.
+func (d *verifyDocument) applied(statement string) bool {
+	return slices.ContainsFunc(d.Verdicts, func(v verdictJSON) bool {
+		return v.Verdict != nil && v.Verdict.Statement == statement
+	})
+}
+
+// errorName returns what to put before the error: nothing if it names the
+// artifact itself.
+func (v verdictJSON) errorName() string {
+	if _, ok := errors.AsType[*notation.VerdictError](v.err); ok && v.target.path == "" {
+		return ""
+	}
+	return v.target.typed
+}

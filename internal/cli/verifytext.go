@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/notaryv2/notation"
+	"github.com/opencontainers/go-digest"
+)
+
+func (d *verifyDocument) text(p *page) {
+	for i, v := range d.Verdicts {
+		if i > 0 {
+			p.line("")
+		}
+		v.text(p)
+	}
+}
+
+// text shows the artifact, then its signatures against the checks, then what
+// was wrong. Scripts look for the beginning of the success line, so nothing
+// but a verdict that passed may print it.
+func (v verdictJSON) text(p *page) {
+	if v.Verdict == nil {
+		p.styledLine(bad, "No verdict on %s", v.Requested)
+		return
+	}
+	name := cmp.Or(v.Name, v.Verdict.Reference, v.Requested)
+	switch {
+	case v.err == nil && v.Verdict.Outcome == notation.Passed:
+		p.styledLine(good, "Successfully verified signature for %s", name)
+	case v.Verdict.Outcome == notation.Skipped:
+		p.styledLine(warned, "%s not verified: policy statement %q says skip", name, v.Verdict.Statement)
+	case v.Verdict.Outcome == notation.Unsigned:
+		p.styledLine(bad, "Unsigned %s", name)
+	case v.Verdict.Outcome == notation.Undecided:
+		p.styledLine(bad, "Undecided %s", name)
+	default:
+		p.styledLine(bad, "Rejected %s", name)
+	}
+	if len(v.Verdict.Signatures) > 0 {
+		p.table("  ", signatureTable(v.Verdict.Signatures))
+	}
+	for _, f := range v.Verdict.Findings {
+		if f.Message != "" && f.Outcome != notation.Passed {
+			p.line("  %s: %s [%s]", f.Check, f.Message, f.Reason)
+		}
+	}
+	if s := v.Verdict.Accepted(); s != nil && v.Verdict.Outcome == notation.Passed {
+		p.line("  %s", acceptedBecause(v.Verdict, s))
+	}
+}
+
+// acceptedBecause says on what the success rests.
+func acceptedBecause(v *notation.Verdict, s *notation.SignatureVerdict) string {
+	why := fmt.Sprintf("statement %q (%s)", v.Statement, v.Level)
+	if s.Store == "" || s.Identity == "" {
+		return why + "; nobody vouches for the signer"
+	}
+	why += ", trust store " + s.Store
+	if s.Identity != "" && s.Identity != "*" {
+		why += ", identity " + s.Identity
+	}
+	if len(s.Metadata) > 0 {
+		var pairs []string
+		for k, value := range s.Metadata {
+			pairs = append(pairs, k+"="+value)
+		}
+		slices.Sort(pairs)
+		why += "; signed metadata " + strings.Join(pairs, ", ")
+	}
+	return why
+}
+
+// columnNames are shorter than the checks' names where a table needs it.
+func columnName(c notation.Check) string {
+	if c == notation.CheckAuthenticTimestamp {
+		return "TIMESTAMP"
+	}
+	return strings.ToUpper(string(c))
+}
+
+// signatureTable shows signatures against checks, and under each signature the
+// reasons of what is not as it should be.
+func signatureTable(signatures []notation.SignatureVerdict) [][]cell {
+	var checks []notation.Check
+	for _, s := range signatures {
+		for _, f := range s.Findings {
+			if !slices.Contains(checks, f.Check) {
+				checks = append(checks, f.Check)
+			}
+		}
+	}
+	head := row("SIGNATURE", "SIGNER")
+	for _, c := range checks {
+		head = append(head, cell{text: columnName(c)})
+	}
+	for i := range head {
+		head[i].style = faint
+	}
+	rows := [][]cell{head}
+	for _, s := range signatures {
+		line := row(shortDigest(s.Digest), cmp.Or(commonName(s.Subject), "-"))
+		for _, c := range checks {
+			line = append(line, outcomeCell(s.Findings, c))
+		}
+		rows = append(rows, line)
+		for _, f := range s.Findings {
+			if f.Message != "" && f.Outcome != notation.Passed && f.Outcome != notation.Skipped {
+				rows = append(rows, row(fmt.Sprintf("  %s: %s [%s]", f.Check, f.Message, f.Reason)))
+			}
+		}
+	}
+	return rows
+}
+
+func outcomeCell(findings []notation.Finding, check notation.Check) cell {
+	i := slices.IndexFunc(findings, func(f notation.Finding) bool { return f.Check == check })
+	if i < 0 {
+		return cell{text: "-", style: faint}
+	}
+	styles := map[notation.Outcome]style{
+		notation.Passed: good, notation.Logged: warned, notation.Skipped: faint,
+	}
+	st, ok := styles[findings[i].Outcome]
+	if !ok {
+		st = bad
+	}
+	return cell{text: findings[i].Outcome.String(), style: st}
+}
+
+// shortDigest keeps the beginning of a digest, enough for people to tell
+// signatures of one artifact apart. JSON has the whole.
+func shortDigest(d digest.Digest) string {
+	const kept = 12
+	algorithm, encoded, ok := strings.Cut(string(d), ":")
+	if !ok {
+		return "-"
+	}
+	return algorithm + ":" + encoded[:min(len(encoded), kept)]
+}
+
+// maxName bounds the width of a name in a table.
+const maxName = 40
+
+// commonName returns the CN of a printed subject, or the subject, cut to what
+// fits a table.
+func commonName(subject string) string {
+	name := subject
+	for part := range strings.SplitSeq(subject, ",") {
+		if cn, ok := strings.CutPrefix(strings.TrimSpace(part), "CN="); ok {
+			name = "CN=" + cn
+			break
+		}
+	}
+	if runes := []rune(name); len(runes) > maxName {
+		return string(runes[:maxName-3]) + "..."
+	}
+	return name
+}

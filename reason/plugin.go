@@ -1,0 +1,3 @@
+package reason
+
+func pluginEntries() []Entry { return nil }

@@ -1,0 +1,3 @@
+package reason
+
+func revocationEntries() []Entry { return nil }
