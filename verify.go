@@ -186,7 +186,11 @@ func interrupted(err error) *reason.Error {
 
 // end concludes a verdict with a finding about the artifact as a whole.
 func (v *Verdict) end(c Check, o Outcome, cause *reason.Error) error {
-	v.Findings = append(v.Findings, found(c, o, cause))
+	finding := o
+	if o == Unsigned { // an outcome of verdicts only: the check itself has failed
+		finding = Failed
+	}
+	v.Findings = append(v.Findings, found(c, finding, cause))
 	v.Outcome = o
 	return &VerdictError{Verdict: v, Cause: cause}
 }
