@@ -1,0 +1,48 @@
+# notation: sign and verify OCI artifacts. "make" alone builds bin/notation.
+
+# The go command records tag and commit in the program, where there are any.
+VCS := $(shell git rev-parse --quiet --verify HEAD >/dev/null 2>&1 && echo true || echo false)
+FUZZTIME ?= 5s
+TOOLS := $(CURDIR)/.cache/tools/bin
+
+.DEFAULT_GOAL := build
+.PHONY: help build demo test fuzz bench cover tools setup clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+build: ## build bin/notation
+	CGO_ENABLED=0 go build -trimpath -buildvcs=$(VCS) -ldflags '-s -w' -o bin/notation ./cmd/notation
+
+demo: build ## run the announcement's walkthrough against embedded registries
+	@go -C test run ./demo -notation $(CURDIR)/bin/notation
+
+test: ## run every check and every test
+	@test/all
+
+fuzz: ## fuzz every target; FUZZTIME=10m for ten minutes each
+	@test/fuzz $(FUZZTIME)
+
+bench: build ## run the benchmarks, and measure start-up and size of the program
+	go test -run '^$$' -bench . -benchmem ./...
+	@go -C test run ./startup -notation $(CURDIR)/bin/notation
+
+cover: ## unit test coverage, by function, in .cache/cover.txt
+	@mkdir -p .cache
+	go test -coverpkg=./... -coverprofile=.cache/cover.out ./...
+	@go tool cover -func=.cache/cover.out >.cache/cover.txt
+	@tail -1 .cache/cover.txt
+
+# The go command knows what is up to date, by content and version.
+tools: ## build the pinned tools that tests run
+	@mkdir -p $(TOOLS)
+	@cd tools/lint && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
+	@cd tools/oras && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
+	@cd tools/crane && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
+	@cd tools/distribution && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
+
+setup: ## install what tests need of Debian's packages
+	@test/setup
+
+clean: ## remove what was built
+	rm -rf bin .cache
