@@ -2,7 +2,7 @@ package envelope_test
 
 import (
 	"crypto"
-	"crypto/dsa"
+	"crypto/dsa" //lint:ignore SA1019 a key of a kind that must be refused
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -202,6 +202,7 @@ func TestAlgorithmFor(t *testing.T) {
 	}
 	wantReason(t, envelope.VerifyPrimitive(0, testpki.Key(t, "ec-256", 0).Public(), message, make([]byte, 64)), reason.EnvelopeAlgorithm)
 	// A point that is not on its curve must fail and not panic.
+	//lint:ignore SA1019 no other way makes such a key
 	off := &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}
 	sum := sha256.Sum256(message)
 	sig := append(sum[:], sum[:]...)
