@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -71,18 +71,19 @@ func (s *stage) export(name, value string) {
 }
 
 // run shows a command line, runs it in a shell and shows what it prints. The
-// step is as expected if it ends with the exit code and standard output begins
-// a line with each of lines.
+// step is as expected if it ends with the exit code and what it prints has a
+// line that begins with each of lines.
 func (s *stage) run(ctx context.Context, step, line string, exit int, lines ...string) error {
 	fmt.Println(s.paint("1", "$ "+line))
 	limited, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(limited, "sh", "-c", line)
 	cmd.Dir, cmd.Env = s.dir, s.env
-	// Shown as on a terminal; standard output is kept to be looked at.
-	var mu sync.Mutex
-	var stdout bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &screen{mu: &mu, copy: &stdout}, &screen{mu: &mu}
+	// One writer for both streams, and so one pipe: the lines come in the order
+	// in which they would on a terminal. They are kept to be looked at.
+	var printed bytes.Buffer
+	both := io.MultiWriter(os.Stdout, &printed)
+	cmd.Stdout, cmd.Stderr = both, both
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
@@ -97,33 +98,18 @@ func (s *stage) run(ctx context.Context, step, line string, exit int, lines ...s
 		fmt.Println(s.paint("33", fmt.Sprintf("(exit code %d)", got)))
 	}
 	r := row{step, fmt.Sprintf("exit %d", exit), fmt.Sprintf("exit %d", got)}
-	if exit != 0 && strings.Contains(stdout.String(), "Successfully") {
+	if exit != 0 && strings.Contains(printed.String(), "Successfully") {
 		r.got += ", claims success"
 	}
 	for _, want := range lines {
 		short := fmt.Sprintf(", %q", firstWords(want))
 		r.expected += short
-		if strings.Contains("\n"+stdout.String(), "\n"+want) {
+		if strings.Contains("\n"+printed.String(), "\n"+want) {
 			r.got += short
 		}
 	}
 	s.rows = append(s.rows, r)
 	return nil
-}
-
-// screen shows one of a command's two streams. The streams take turns.
-type screen struct {
-	mu   *sync.Mutex
-	copy *bytes.Buffer // nil: none
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.copy != nil {
-		s.copy.Write(p)
-	}
-	return os.Stdout.Write(p)
 }
 
 // firstWords returns the words of a line before what differs from run to run.
