@@ -35,32 +35,54 @@ const (
 	nowhere                  // in no envelope of this format
 )
 
-// places lists the names that have a place, in lower case, so that a name in
-// another case is recognised as the counterfeit that it is.
+// places lists the names that have a place, folded, so that a name in another
+// case is recognised as the counterfeit that it is.
 //
 // Nowhere are those that name the signing key in another way than by the chain
 // (jwk, jku, x5u, x5t: RFC 7515 section 4.1), since a reader who follows them
 // verifies with another key than we do; and b64, which makes the same payload
 // mean other bytes (RFC 7797).
-var places = map[string]place{
+var places = foldKeys(map[string]place{
 	"alg": protected, "cty": protected, "crit": protected,
-	strings.ToLower(nameScheme):           protected,
-	strings.ToLower(nameSigningTime):      protected,
-	strings.ToLower(nameAuthenticTime):    protected,
-	strings.ToLower(nameExpiry):           protected,
-	strings.ToLower(namePlugin):           protected,
-	strings.ToLower(namePluginMinVersion): protected,
-	strings.ToLower(nameTimestamp):        unprotected,
-	strings.ToLower(nameAgent):            unprotected,
-	"x5c":                                 unprotected,
-	"x5chain":                             nowhere, // the name of COSE label 33
-	"jwk":                                 nowhere,
-	"jku":                                 nowhere,
-	"x5u":                                 nowhere,
-	"x5t":                                 nowhere,
-	"x5t#s256":                            nowhere,
-	"x5bag":                               nowhere,
-	"b64":                                 nowhere,
+	nameScheme:           protected,
+	nameSigningTime:      protected,
+	nameAuthenticTime:    protected,
+	nameExpiry:           protected,
+	namePlugin:           protected,
+	namePluginMinVersion: protected,
+	nameTimestamp:        unprotected,
+	nameAgent:            unprotected,
+	"x5c":                unprotected,
+	"x5chain":            nowhere, // the name of COSE label 33
+	"jwk":                nowhere,
+	"jku":                nowhere,
+	"x5u":                nowhere,
+	"x5t":                nowhere,
+	"x5t#S256":           nowhere,
+	"x5bag":              nowhere,
+	"b64":                nowhere,
+})
+
+func foldKeys(m map[string]place) map[string]place {
+	folded := make(map[string]place, len(m))
+	for name, p := range m {
+		folded[fold(name)] = p
+	}
+	return folded
+}
+
+// fold returns the one representative of all names that are equal without
+// regard to case. It folds as encoding/json does when it looks for a field, so
+// that ſ (U+017F) is an s and the Kelvin sign (U+212A) a k: a reader built on
+// it takes a name with one of them for the real one, and lower case does not.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, name)
 }
 
 // checkUnknownName refuses a text name, which the parser does not know in this
@@ -69,7 +91,7 @@ func checkUnknownName(name string, in place) error {
 	if name == "" || len(name) > maxNameLength || !utf8.ValidString(name) {
 		return reason.Errorf(reason.EnvelopeHeader, "a header parameter's name is empty, too long or not UTF-8")
 	}
-	switch p := places[strings.ToLower(name)]; {
+	switch p := places[fold(name)]; {
 	case p == anywhere:
 		return nil
 	case p == protected && in == unprotected:
@@ -194,7 +216,11 @@ func (a *attributes) checkCritical() error {
 		}
 	}
 	for i := range a.extended {
-		a.extended[i].Critical = slices.Contains(a.critical, a.extended[i].Key)
+		e := &a.extended[i]
+		e.Critical = slices.Contains(a.critical, e.Key)
+		if _, opaque := e.Value.(Opaque); opaque && e.Critical {
+			return reason.Wrap(reason.EnvelopeExtended, errNotRepresentable, "critical attribute %s cannot be read", quote(e.Key))
+		}
 	}
 	return nil
 }

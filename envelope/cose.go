@@ -191,11 +191,7 @@ func (r *coseReader) extend(l label, value []byte) error {
 	if len(a.extended) == maxExtended {
 		return reason.Errorf(reason.EnvelopeTooLarge, "the envelope holds more than %d extended attributes", maxExtended)
 	}
-	v, err := decodeCBORValue(value)
-	if err != nil {
-		return reason.Wrap(reason.EnvelopeExtended, err, "extended attribute %s cannot be read", quote(l.String()))
-	}
-	a.extended = append(a.extended, Attribute{Key: l.String(), Value: v})
+	a.extended = append(a.extended, Attribute{Key: l.String(), Value: decodeCBORValue(value)})
 	return nil
 }
 

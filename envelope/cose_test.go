@@ -2,6 +2,7 @@ package envelope_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"math"
 	"slices"
 	"strings"
@@ -301,7 +302,9 @@ func TestCOSEHeaders(t *testing.T) {
 		{"the agent as bytes", unprotect(text(agentName), bstr([]byte("a"))), reason.EnvelopeHeader},
 		{"a timestamp", unprotect(text(tokenName), bstr([]byte{0x30, 0})), ""},
 		{"a timestamp as text", unprotect(text(tokenName), text("0")), reason.EnvelopeHeader},
-		{"an empty timestamp", unprotect(text(tokenName), bstr(nil)), reason.EnvelopeTimestamp},
+		{"an empty timestamp", unprotect(text(tokenName), bstr(nil)), ""},
+		{"a timestamp in BER", unprotect(text(tokenName), bstr([]byte{0x30, 0x80, 0, 0})), ""},
+		{"a timestamp as long as allowed", unprotect(text(tokenName), bstr(make([]byte, 64<<10))), ""},
 		{"a timestamp that is too long", unprotect(text(tokenName), bstr(make([]byte, 64<<10+1))), reason.EnvelopeTimestamp},
 		{"a signed timestamp", set(text(tokenName), bstr([]byte{0x30, 0})), reason.EnvelopeHeader},
 		{"unknown parameters are ignored", all(unprotect(text("a"), tag(0, text("x"))), unprotect(num(-5), []byte{0xf9, 0x7e, 0})), ""},
@@ -331,7 +334,8 @@ func TestCOSEHeaders(t *testing.T) {
 			coseCase{"another source of the key, unprotected", unprotect(num(number), bstr(nil)), reason.EnvelopeHeader},
 		)
 	}
-	for _, name := range []string{scheme, timeName, authTimeName, expiryName, pluginName, versionName, "cty", "alg", strings.ToUpper(expiryName)} {
+	for _, name := range []string{scheme, timeName, authTimeName, expiryName, pluginName, versionName, "cty", "alg", strings.ToUpper(expiryName),
+		"io.cncf.notary.\u017figningScheme"} {
 		cases = append(cases, coseCase{"unprotected " + name, unprotect(text(name), goodTime), reason.EnvelopeUnprotected})
 	}
 	runCOSE(t, cases)
@@ -340,16 +344,36 @@ func TestCOSEHeaders(t *testing.T) {
 func TestCOSEExtendedValues(t *testing.T) {
 	t.Parallel()
 	var cases []coseCase
-	for name, value := range map[string][]byte{
-		"tag":                       tag(0, text("2026-03-04T05:06:07Z")),
-		"time":                      goodTime,
-		"bignum":                    tag(2, bstr([]byte{1})),
-		"NaN":                       {0xf9, 0x7e, 0},
-		"infinity":                  {0xf9, 0x7c, 0},
-		"integer beyond 64 bits":    head(0, math.MaxUint64),
-		"map with an integer label": cborMap(pair{num(1), num(1)}),
+	long := tag(2, bstr(bytes.Repeat([]byte{1}, 5000)))
+	for name, tt := range map[string]struct {
+		value []byte
+		print envelope.Opaque
+	}{
+		"tag":                        {tag(0, text("2026-03-04T05:06:07Z")), `0("2026-03-04T05:06:07Z")`},
+		"time":                       {goodTime, "1(1772600767)"},
+		"big number":                 {tag(2, bstr([]byte{1})), "1"},
+		"long big number":            {long, envelope.Opaque("CBOR " + hex.EncodeToString(long))},
+		"NaN":                        {[]byte{0xf9, 0x7e, 0}, "NaN"},
+		"infinity":                   {[]byte{0xf9, 0x7c, 0}, "Infinity"},
+		"integer beyond 64 bits":     {head(0, math.MaxUint64), "18446744073709551615"},
+		"negative beyond 64 bits":    {head(1, math.MaxUint64), "-18446744073709551616"},
+		"map with integer labels":    {cborMap(pair{num(1), text("issuer")}, pair{num(-2), num(3)}), `{1: "issuer", -2: 3}`},
+		"deep in an array and a map": {array(cborMap(pair{text("a"), head(0, math.MaxUint64)})), `[{"a": 18446744073709551615}]`},
+		"text with a control":        {array(tag(0, text("\x1b[2J"))), `[0("\u001b[2J")]`},
 	} {
-		cases = append(cases, coseCase{name, set(text("a"), value), reason.EnvelopeExtended})
+		cases = append(cases, coseCase{name + ", critical", all(set(text("a"), tt.value), critical(text(scheme), text("a"))), reason.EnvelopeExtended})
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newCOSE(testpki.New(t, testpki.Options{}))
+			f.set(num(15), tt.value)
+			v, err := verify(envelope.MediaTypeCOSE, f.encode(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e := v.Content().Extended; len(e) != 1 || e[0].Key != "15" || e[0].Critical || e[0].Value != any(tt.print) {
+				t.Errorf("extended attributes %#v, want %q", e, tt.print)
+			}
+		})
 	}
 	runCOSE(t, cases)
 	f := newCOSE(testpki.New(t, testpki.Options{}))

@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"encoding/hex"
 	"reflect"
 	"sync"
 	"time"
@@ -35,15 +36,27 @@ var cborModes = sync.OnceValues(func() (cbor.EncMode, cbor.DecMode) {
 	return enc, dec
 })
 
-// decodeCBORValue decodes the value of an extended attribute into one of the
-// types that [Attribute] lists.
-func decodeCBORValue(raw []byte) (any, error) {
+// decodeCBORValue decodes the value of an extended attribute, which the scanner
+// found well formed, into one of the types that [Attribute] lists.
+func decodeCBORValue(raw []byte) any {
 	_, dec := cborModes()
 	var v any
-	if err := dec.Unmarshal(raw, &v); err != nil {
-		return nil, errNotRepresentable
+	if err := dec.Unmarshal(raw, &v); err == nil {
+		return v
 	}
-	return v, nil
+	return diagnose(raw)
+}
+
+// diagnose returns the diagnostic notation of a value. A long one is given as
+// the word CBOR and its encoding in hexadecimal: a big number of that length
+// costs more to print in decimal than all else that is done with an envelope.
+func diagnose(raw []byte) Opaque {
+	if len(raw) <= maxDiagnosed {
+		if text, err := cbor.Diagnose(raw); err == nil {
+			return Opaque(text)
+		}
+	}
+	return Opaque("CBOR " + hex.EncodeToString(raw))
 }
 
 // buildCOSEProtected encodes the protected header for the content.

@@ -30,10 +30,18 @@ type Attribute struct {
 	// text labels of that form are refused, so the two are never confused.
 	Key      string
 	Critical bool
-	// Value is nil, bool, int64, float64, string, []byte (COSE only), []any or
-	// map[string]any.
+	// Value is nil, bool, int64, float64, string, []byte (COSE only), []any,
+	// map[string]any or, in an envelope that was read and never in a critical
+	// attribute, Opaque.
 	Value any
 }
+
+// Opaque is the printed form of an attribute's value that none of the other
+// types of [Attribute] holds, such as an integer beyond 64 bits, a CBOR tag or
+// a CBOR map with integer labels: the JSON text, or the diagnostic notation of
+// RFC 8949 section 8. It is for display. An envelope is not refused for an
+// attribute that nobody need understand, but none with such a value is written.
+type Opaque string
 
 // Content is everything that an envelope says.
 type Content struct {
@@ -49,7 +57,7 @@ type Content struct {
 	Target             Descriptor          // parsed from Payload; user metadata in Annotations
 	Chain              []*x509.Certificate // leaf first, root last; not signed
 	Signature          []byte              // the primitive signature
-	Timestamp          []byte              // DER RFC 3161 TimeStampToken over Signature; nil: none; not signed
+	Timestamp          []byte              // RFC 3161 TimeStampToken over Signature, not looked into; nil: none; not signed
 	Agent              string              // software that made the envelope; not signed
 }
 
@@ -79,7 +87,9 @@ type Unverified struct {
 // most [MaxSize] bytes and is not retained.
 //
 // The form of every part is checked, the payload's too, and the certificates
-// are parsed; neither the signature nor the certificate rules are checked.
+// are parsed; neither the signature nor the certificate rules are checked. Of
+// the timestamp, which is not signed, only the size is: whoever needs it judges
+// what it holds, and to whoever does not, a broken one says as much as none.
 func Parse(mediaType string, data []byte) (*Unverified, error) {
 	if len(data) > MaxSize {
 		return nil, reason.Errorf(reason.EnvelopeTooLarge, "the envelope is longer than %d bytes", MaxSize)
@@ -98,10 +108,11 @@ func Parse(mediaType string, data []byte) (*Unverified, error) {
 	if len(c.Signature) == 0 {
 		return nil, reason.Errorf(reason.EnvelopeSignature, "the signature is empty")
 	}
-	if c.Timestamp != nil {
-		if err := checkTimestamp(c.Timestamp); err != nil {
-			return nil, err
-		}
+	if err := checkTimestampSize(c.Timestamp); err != nil {
+		return nil, err
+	}
+	if len(c.Timestamp) == 0 {
+		c.Timestamp = nil // says as much as none
 	}
 	if c.Target, err = parsePayload(c.Payload); err != nil {
 		return nil, err

@@ -216,13 +216,20 @@ func (h *jwsProtected) read(p *parts) error {
 		if err := checkUnknownName(name, protected); err != nil {
 			return err
 		}
-		value, err := strictjson.Value(raw)
-		if err != nil {
-			return reason.Wrap(reason.EnvelopeExtended, err, "extended attribute %s cannot be read", quote(name))
-		}
-		a.extended = append(a.extended, Attribute{Key: name, Value: value})
+		a.extended = append(a.extended, Attribute{Key: name, Value: decodeJSONValue(raw)})
 	}
 	return nil
+}
+
+// decodeJSONValue decodes the value of an extended attribute into one of the
+// types that [Attribute] lists. The header was read strictly before, so that
+// nothing can be wrong with it but the range of a number.
+func decodeJSONValue(raw strictjson.Raw) any {
+	v, err := strictjson.Value(raw)
+	if err != nil {
+		return Opaque(raw)
+	}
+	return v
 }
 
 // jwsTimeFormat is RFC 3339 in UTC, without a fraction of a second and with

@@ -195,13 +195,20 @@ func SetTimestamp(mediaType string, envelope, token []byte) ([]byte, error) {
 
 // checkTimestamp checks that a token is one DER sequence within the bounds.
 func checkTimestamp(token []byte) error {
-	if len(token) > maxTimestampSize {
-		return reason.Errorf(reason.EnvelopeTimestamp, "the timestamp token is longer than %d bytes", maxTimestampSize)
+	if err := checkTimestampSize(token); err != nil {
+		return err
 	}
 	var outer asn1.RawValue
 	rest, err := asn1.Unmarshal(token, &outer)
 	if err != nil || len(rest) != 0 || outer.Class != asn1.ClassUniversal || outer.Tag != asn1.TagSequence || !outer.IsCompound {
 		return reason.Errorf(reason.EnvelopeTimestamp, "the timestamp token is not one DER sequence")
+	}
+	return nil
+}
+
+func checkTimestampSize(token []byte) error {
+	if len(token) > maxTimestampSize {
+		return reason.Errorf(reason.EnvelopeTimestamp, "the timestamp token is longer than %d bytes", maxTimestampSize)
 	}
 	return nil
 }

@@ -52,6 +52,7 @@ const (
 	CertNameSyntax   Code = "cert.name-syntax"
 	CertNameEncoding Code = "cert.name-encoding"
 	CertNameTooLarge Code = "cert.name-too-large"
+	CertNameString   Code = "cert.name-string"
 )
 
 func certEntries() []Entry {
@@ -120,5 +121,7 @@ func certEntries() []Entry {
 			"Get the certificate again from its authority."},
 		{CertNameTooLarge, "A distinguished name is over the limit of bytes or attributes.",
 			"Use a name with fewer or shorter attributes."},
+		{CertNameString, "A certificate cannot be read because a name in it has a string with characters that its type does not allow, such as @ or _ in a PrintableString, or a value of a type that is not read in names.",
+			"Ask the certificate authority for a certificate with UTF8String values in its names."},
 	}
 }

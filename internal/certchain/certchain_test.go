@@ -195,6 +195,32 @@ func TestMessageNamesTheCertificate(t *testing.T) {
 	}
 }
 
+// attack: CRT-02
+func TestChainMessages(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		make maker
+		want string // end of a violation
+	}{
+		{"certificate twice", reordered(0, 1, 2, 2), "is certificate 3 once more"},
+		{"certificate twice, issued anew", func(t testing.TB, o testpki.Options) []*x509.Certificate {
+			c := testpki.New(t, o)
+			return append(c.Certs, testpki.Reissue(t, c.Certs[2], c.Certs[2], c.Keys[2]))
+		}, "has the name and key of certificate 3"},
+		{"root missing", reordered(0, 1), "ends the chain and is not self-signed: its issuer is missing"},
+		{"gap", reordered(0, 2), "was issued by a certificate that is not in the chain"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			violations := Lint(c.make(t, testpki.Options{}), CodeSigning)
+			if len(violations) != 1 || violations[0].Detail != c.want {
+				t.Errorf("got %v, want %s", violations, c.want)
+			}
+		})
+	}
+}
+
 // A certificate that no parser made must not crash a rule.
 func TestHollowCertificates(t *testing.T) {
 	t.Parallel()

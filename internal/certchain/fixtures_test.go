@@ -290,6 +290,19 @@ func issuerFixtures() []fixture {
 		fixture{name: "leaf with a host name", rule: "ca-name-constraints", make: constrainedNames(
 			subtreeOf(0xa0, 0x82, []byte("example.com")),
 			generalNames(false, testpki.DER(0x82, []byte("host.example.com"))))},
+		fixture{name: "intermediate with a host name", rule: "ca-name-constraints",
+			make: func(t testing.TB, o testpki.Options) []*x509.Certificate {
+				o.Modify = func(i int, c *x509.Certificate) {
+					switch i {
+					case 1:
+						c.ExtraExtensions = append(c.ExtraExtensions, generalNames(false, testpki.DER(0x82, []byte("host.example.com"))))
+					case 2:
+						c.ExtraExtensions = append(c.ExtraExtensions, subtreeOf(0xa0, 0x82, []byte("example.com")))
+					}
+				}
+				return testpki.New(t, o).Certs
+			}},
+		fixture{name: "leaf with a host name and its issuer's name", rule: "ca-name-constraints", make: selfIssuedLeaf},
 		fixture{name: "leaf with an e-mail address in its subject", rule: "ca-name-constraints",
 			make: func(t testing.TB, o testpki.Options) []*x509.Certificate {
 				o.Modify = func(i int, c *x509.Certificate) {
@@ -319,6 +332,21 @@ func issuerFixtures() []fixture {
 		fixture{name: "intermediate allows none", rule: "ca-path-length", make: pathLength(4, 2, 0)},
 		fixture{name: "root allows one of two", rule: "ca-path-length", make: pathLength(4, 3, 1)},
 	)
+}
+
+// selfIssuedLeaf is a chain whose leaf has the name of its issuer, which is
+// limited to some host names, and a host name. RFC 5280 section 6.1.3 exempts
+// self-issued certificates, but for the last.
+func selfIssuedLeaf(t testing.TB, o testpki.Options) []*x509.Certificate {
+	c := testpki.New(t, o)
+	issuer := testpki.RawFrom(c.Certs[1])
+	issuer.Extensions = append(issuer.Extensions, subtreeOf(0xa0, 0x82, []byte("example.com")))
+	leaf := testpki.RawFrom(c.Certs[0])
+	leaf.Subject, leaf.Issuer = issuer.Subject, issuer.Subject
+	leaf.Extensions = append(leaf.Extensions, generalNames(false, testpki.DER(0x82, []byte("host.example.com"))))
+	c.Certs[1] = testpki.Parse(t, issuer.Sign(t, c.Keys[2], x509.ECDSAWithSHA256))
+	c.Certs[0] = testpki.Parse(t, leaf.Sign(t, c.Keys[1], x509.ECDSAWithSHA256))
+	return c.Certs
 }
 
 // pathLength is a chain in which a certificate has a pathLenConstraint.

@@ -3,8 +3,6 @@ package certchain
 import (
 	"crypto/x509"
 	"encoding/asn1"
-	"fmt"
-	"math/big"
 	"unicode/utf8"
 
 	"github.com/notaryv2/notation/reason"
@@ -15,8 +13,9 @@ import (
 // judges them. Bytes beyond the signature, which it does not cover, are
 // refused, so that a certificate has one encoding and one thumbprint. The
 // error is a *reason.Error with code cert.chain-incomplete for an empty list,
-// cert.too-many, cert.too-large, or cert.parse and, where the encoding alone
-// shows it, the code of the rule that the certificate breaks.
+// cert.too-many, cert.too-large, cert.name-string for a name that crypto/x509
+// does not read, or cert.parse and, where the encoding alone shows it, the code
+// of the rule that the certificate breaks.
 func Parse(der [][]byte) ([]*x509.Certificate, error) {
 	switch {
 	case len(der) == 0:
@@ -57,6 +56,9 @@ func fault(code reason.Code, format string, args ...any) *reason.Error {
 			return err.WithHint("%s", r.Remedy)
 		}
 	}
+	if code == reason.CertNameString {
+		return err.WithHint("Ask the certificate authority for a certificate with UTF8String values in its names; this one cannot be used.")
+	}
 	return err.WithHint("Get the certificate again from whoever issued it, and check that the file is whole.")
 }
 
@@ -65,7 +67,7 @@ func shorten(s string) string {
 		return s
 	}
 	end := maxQuoted
-	for !utf8.RuneStart(s[end]) {
+	for end > 0 && !utf8.RuneStart(s[end]) { // s need not be UTF-8
 		end--
 	}
 	return s[:end] + "…"
@@ -79,84 +81,6 @@ func closed(raw []byte) bool {
 		_, members = next(members)
 	}
 	return len(members) == 0
-}
-
-// diagnose finds out for what crypto/x509 refuses a certificate, in the cases
-// in which a rule of this package would have refused it, too. An empty detail
-// means that it is for something else.
-func diagnose(raw []byte) (code reason.Code, detail string) {
-	tbs, _ := next(content(raw))
-	rest := content(tbs.FullBytes)
-	field, after := next(rest)
-	if field.Class == asn1.ClassContextSpecific && field.Tag == 0 {
-		rest = after
-		var version int
-		if _, err := asn1.Unmarshal(field.Bytes, &version); err == nil && (version < 0 || version > 2) {
-			return reason.CertVersion, fmt.Sprintf("is of version %d, not 3", version+1)
-		}
-	}
-	var number *big.Int
-	if after, err := asn1.Unmarshal(rest, &number); err == nil {
-		if detail := serial(link{Certificate: &x509.Certificate{SerialNumber: number}}); detail != "" {
-			return reason.CertSerial, detail
-		}
-		rest = after
-	}
-	for range 4 { // signature algorithm, issuer, validity, subject
-		_, rest = next(rest)
-	}
-	field, rest = next(rest)
-	if detail := diagnoseKey(field.Bytes); detail != "" {
-		return reason.CertKeyType, detail
-	}
-	for len(rest) > 0 {
-		if field, rest = next(rest); field.Class == asn1.ClassContextSpecific && field.Tag == 3 {
-			if id := diagnoseExtensions(content(field.Bytes)); id != nil {
-				return reason.CertDuplicateExtension, fmt.Sprintf("has the extension %s twice", id)
-			}
-		}
-	}
-	return reason.CertParse, ""
-}
-
-// oidECPublicKey is id-ecPublicKey, RFC 5480 section 2.1.1.
-var oidECPublicKey = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
-
-// RFC 5480 section 2.1.1: "implicitCurve and specifiedCurve MUST NOT be used
-// in PKIX."
-//
-// diagnoseKey looks at the content of a SubjectPublicKeyInfo.
-func diagnoseKey(spki []byte) string {
-	algorithm, _ := next(spki)
-	var id asn1.ObjectIdentifier
-	parameters, err := asn1.Unmarshal(algorithm.Bytes, &id)
-	if err != nil || !id.Equal(oidECPublicKey) {
-		return ""
-	}
-	var curve asn1.ObjectIdentifier
-	if _, err := asn1.Unmarshal(parameters, &curve); err != nil {
-		return "has an elliptic curve key that does not name its curve"
-	}
-	switch curve.String() {
-	case "1.3.132.0.33", "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35":
-		return "" // crypto/x509 knows the curve: it is the point that is wrong
-	}
-	return "has a key on another elliptic curve than P-256, P-384 and P-521"
-}
-
-// diagnoseExtensions returns the first extension type that is there twice.
-func diagnoseExtensions(extensions []byte) asn1.ObjectIdentifier {
-	seen := make(map[string]bool)
-	for len(extensions) > 0 {
-		var extension asn1.RawValue
-		extension, extensions = next(extensions)
-		var id asn1.ObjectIdentifier
-		if _, err := asn1.Unmarshal(extension.Bytes, &id); err == nil && seen[id.String()] {
-			return id
-		}
-		seen[id.String()] = true
-	}
-	return nil
 }
 
 // content returns the content of the element at the start of der, or nil.

@@ -76,6 +76,11 @@ func TestParseRefuses(t *testing.T) {
 			reason.CertKeyType, "another elliptic curve"},
 		{"point that is none", [][]byte{signed(t, func(r *testpki.Raw) { r.SPKI = ecKeyOn(testpki.OID("1.2.840.10045.3.1.7")) })},
 			reason.CertParse, "cannot be parsed"},
+		{"issuer that is no name of strings", [][]byte{signed(t, func(r *testpki.Raw) {
+			r.Issuer = testpki.Name(testpki.RDN(testpki.Attribute("2.5.4.3", 0x02, []byte{1})))
+		})}, reason.CertNameString, "has in its issuer a value of a type that is not read in names (attribute 2.5.4.3)"},
+		{"subject that is no name", [][]byte{signed(t, func(r *testpki.Raw) { r.Subject = testpki.DER(0x30, []byte{0x31, 2, 0x30, 0}) })},
+			reason.CertParse, "cannot be parsed"},
 		{"RSA exponent zero", [][]byte{signed(t, func(r *testpki.Raw) { r.SPKI = rsaSPKI(oddNumber(2048), 0) })},
 			reason.CertParse, "exponent"},
 		{"RSA modulus negative", [][]byte{signed(t, func(r *testpki.Raw) { r.SPKI = rsaSPKI(big.NewInt(-5), 65537) })},
@@ -95,6 +100,73 @@ func TestParseRefuses(t *testing.T) {
 				t.Errorf("%v: does not say %q", err, c.says)
 			}
 			checkError(t, err)
+		})
+	}
+}
+
+// TestParseNames has a subject of each kind of value. Where crypto/x509 refuses
+// one, the reason says so; where it does not, the certificate is read.
+//
+// attack: CRT-06
+func TestParseNames(t *testing.T) {
+	t.Parallel()
+	const characters, notRead = "a string with characters that its type does not have", "a value of a type that is not read in names"
+	const bmp = "a BMPString that holds what is no character of it"
+	for _, c := range []struct {
+		name  string
+		tag   byte
+		value string
+		says  string // "": accepted
+	}{
+		{"printable", testpki.PrintableString, "Acme (1) 'x'+,-./:=?", ""},
+		{"printable with & and *", testpki.PrintableString, "a&b*", ""},
+		{"printable with @", testpki.PrintableString, "a@b", characters},
+		{"printable with _", testpki.PrintableString, "a_b", characters},
+		{"printable with !", testpki.PrintableString, "Yahoo!", characters},
+		{"printable beyond ASCII", testpki.PrintableString, "é", characters},
+		{"numeric", 0x12, "12 3", ""},
+		{"numeric with a dash", 0x12, "12-3", characters},
+		{"IA5", testpki.IA5String, "a@b", ""},
+		{"IA5 beyond ASCII", testpki.IA5String, "caf\xe9", characters},
+		{"UTF-8", testpki.UTF8String, "Zoë", ""},
+		{"empty", testpki.UTF8String, "", ""},
+		{"invalid UTF-8", testpki.UTF8String, "caf\xe9", "a UTF8String that is not UTF-8"},
+		{"Teletex beyond ASCII", testpki.TeletexString, "caf\xe9", ""},
+		{"BMP", testpki.BMPString, "\x00a", ""},
+		{"BMP of three octets", testpki.BMPString, "\x00a\x00", bmp},
+		{"BMP with a surrogate", testpki.BMPString, "\xd8\x3d\xde\x00", bmp},
+		{"BMP with a noncharacter", testpki.BMPString, "\xff\xfe", bmp},
+		{"BMP with an Arabic noncharacter", testpki.BMPString, "\xfd\xd0", bmp},
+		{"universal", 0x1c, "\x00\x00\x00a", notRead},
+		{"visible", 0x1a, "abc", notRead},
+		{"general", 0x1b, "abc", notRead},
+		{"integer", 0x02, "\x01", notRead},
+		{"bit string", 0x03, "\x00\x01", notRead},
+		{"sequence", 0x30, "\x0c\x01x", "a value that is no string"},
+		{"constructed string", 0x2c, "\x0c\x01x", "a value that is no string"},
+		{"context-specific tag", 0x8c, "x", "a value that is no string"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			der := signed(t, func(r *testpki.Raw) {
+				r.Subject = testpki.Name(
+					testpki.RDN(testpki.Attribute("2.5.4.6", testpki.PrintableString, []byte("US"))),
+					testpki.RDN(testpki.Attribute("2.5.4.10", c.tag, []byte(c.value))))
+			})
+			_, err := Parse([][]byte{der})
+			if c.says == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if want := "certificate 1 of 1 has in its subject " + c.says + " (attribute 2.5.4.10)"; reason.Of(err) != reason.CertNameString || err.Error() != want {
+				t.Fatalf("got %v (%s), want %s", err, reason.Of(err), want)
+			}
+			checkError(t, err)
+			if !strings.Contains(reason.Hint(err), "UTF8String") {
+				t.Errorf("hint %q", reason.Hint(err))
+			}
 		})
 	}
 }
@@ -126,6 +198,9 @@ func TestShorten(t *testing.T) {
 	got := shorten(strings.Repeat("é", maxQuoted))
 	if got != strings.Repeat("é", maxQuoted/2)+"…" {
 		t.Error(got)
+	}
+	if got := shorten(strings.Repeat("\x80", maxQuoted+1)); got != "…" {
+		t.Errorf("%q", got)
 	}
 	if got := shorten("x" + strings.Repeat("é", maxQuoted)); got != "x"+strings.Repeat("é", maxQuoted/2-1)+"…" {
 		t.Error(got)

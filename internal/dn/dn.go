@@ -43,7 +43,7 @@ type attribute struct {
 	oid   string // content octets of the type's object identifier
 	value string // decoded value, if text
 	text  bool   // the value has a certain reading as Unicode
-	der   []byte // the encoded value; nil if it came as text
+	der   string // the encoded value; "" if it came as text
 	joins bool   // it is in one RDN with the attribute before it
 }
 
@@ -165,7 +165,7 @@ func shorten(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
-	for !utf8.RuneStart(s[limit]) {
+	for limit > 0 && !utf8.RuneStart(s[limit]) { // s need not be UTF-8
 		limit--
 	}
 	return s[:limit] + "…"
@@ -178,11 +178,12 @@ func (a attribute) valueString() string {
 		return escape(a.value)
 	}
 	der := a.der
-	if der == nil {
+	if der == "" {
 		// A string of at most maxTextBytes always has an encoding.
-		der, _ = asn1.Marshal(asn1.RawValue{Tag: asn1.TagUTF8String, Bytes: []byte(a.value)})
+		encoded, _ := asn1.Marshal(asn1.RawValue{Tag: asn1.TagUTF8String, Bytes: []byte(a.value)})
+		der = string(encoded)
 	}
-	return "#" + hex.EncodeToString(der)
+	return "#" + hex.EncodeToString([]byte(der))
 }
 
 func escape(value string) string {

@@ -9,4 +9,6 @@ const (
 	maxOIDBytes   = 64       // content octets of one attribute type
 	maxQuoted     = 160      // bytes of hostile text repeated in a message
 	maxDisplay    = 512      // bytes that Display returns, about
+
+	usualAttributeBytes = 12 // of the shortest usual attribute, such as C=US; sizes a slice
 )

@@ -1,7 +1,6 @@
 package dn
 
 import (
-	"encoding/asn1"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -190,17 +189,16 @@ func (p *parser) hexValue(typ string) (attribute, error) {
 		return attribute{}, p.errorf("has a value of %s that begins with # and is not hex", typ).
 			WithHint("Write a # that begins a value as \\#")
 	}
-	var v asn1.RawValue
-	rest, err := asn1.Unmarshal(der, &v)
-	if err != nil || len(rest) > 0 {
+	tag, value, rest, err := next(string(der))
+	if err != nil || rest != "" {
 		return attribute{}, p.errorf("has a hex value of %s that is not one DER element", typ)
 	}
-	text, ok := decode(v)
+	text, ok := decode(tag, value)
 	if !ok || text == "" || strings.ContainsRune(text, 0) {
 		return attribute{}, p.errorf("has a hex value of %s that no subject can match", typ).
 			WithHint("Use the DER of a string type that is not empty and has a certain reading, such as UTF8String.")
 	}
-	return attribute{value: text, text: true, der: der}, nil
+	return attribute{value: text, text: true, der: string(der)}, nil
 }
 
 // column returns the position of the next character, counted from 1.
