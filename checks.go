@@ -8,10 +8,12 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/internal/certchain"
+	"github.com/notaryv2/notation/internal/dn"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
 	"github.com/notaryv2/notation/trust"
@@ -21,8 +23,13 @@ import (
 // artifact and asks for nothing that is not understood. It is always enforced:
 // an attribute that the signer marked critical must not be passed over by a
 // policy that merely logs.
-func integrity(c *envelope.Content, artifact oci.Descriptor) Finding {
+func (j *judge) integrity(c *envelope.Content, artifact oci.Descriptor) Finding {
 	if fault := otherArtifact(&c.Target, &artifact); fault != nil {
+		if j.claimed && c.Target.Digest == artifact.Digest {
+			return found(CheckIntegrity, Undecided, reason.Wrap(reason.VerifyArtifactClaim, fault,
+				"what the registry says about the artifact contradicts the signature").
+				WithHint("Check that the registry answers for the artifact as it was pushed, then try again."))
+		}
 		return found(CheckIntegrity, Failed, fault)
 	}
 	if c.VerificationPlugin != "" {
@@ -65,46 +72,65 @@ func otherArtifact(target, artifact *oci.Descriptor) *reason.Error {
 }
 
 // storeTypeFor returns the only type of trust store that may anchor signatures
-// of a scheme.
+// of a scheme; for any other scheme the zero value, of which there is no store.
 func storeTypeFor(s envelope.Scheme) trust.StoreType {
-	if s == envelope.SchemeSigningAuthority {
+	switch s {
+	case envelope.SchemeX509:
+		return trust.CA
+	case envelope.SchemeSigningAuthority:
 		return trust.SigningAuthority
 	}
-	return trust.CA
+	return 0
 }
 
 // authenticity says whether the chain ends in a trusted root and the signer is
-// a trusted identity, and records both in s.
+// a trusted identity, and records both in s if so.
 func (j *judge) authenticity(s *SignatureVerdict, c *envelope.Content) Finding {
 	root, want := c.Chain[len(c.Chain)-1], storeTypeFor(c.Scheme)
 	store, ok, err := j.stores.Find(j.statement.Stores(want), root)
 	switch {
 	case err != nil:
-		return foundError(CheckAuthenticity, Failed, err, reason.StoreUnreadable)
+		return foundError(CheckAuthenticity, unloaded(err), err, reason.StoreUnreadable)
 	case !ok:
 		return found(CheckAuthenticity, Failed, j.untrustedRoot(s, want, root))
 	}
-	s.Store = store.String()
 	identity, ok, err := j.statement.MatchIdentity(c.Chain[0])
 	switch {
 	case err != nil:
 		return foundError(CheckAuthenticity, Failed, err, reason.VerifyIdentityUntrusted)
 	case !ok:
-		return found(CheckAuthenticity, Failed, j.untrustedIdentity(s))
+		return found(CheckAuthenticity, Failed, j.untrustedIdentity(s, c.Chain[0]))
 	}
-	s.Identity = identity.String()
+	s.Store, s.Identity = store.String(), identity.String()
 	return passed(CheckAuthenticity, "root in "+s.Store+", identity "+s.Identity)
+}
+
+// unloaded tells a trust store that is no good, which is a no, from one that
+// could not be read.
+func unloaded(err error) Outcome {
+	if trust.IsUnreadable(err) {
+		return Undecided
+	}
+	return Failed
 }
 
 // untrustedIdentity names both sides, and the identity to add where the signer's
 // subject can be one.
-func (j *judge) untrustedIdentity(s *SignatureVerdict) *reason.Error {
+func (j *judge) untrustedIdentity(s *SignatureVerdict, leaf *x509.Certificate) *reason.Error {
 	fault := reason.Errorf(reason.VerifyIdentityUntrusted, "the signer %s is none of the trusted identities of the statement %q: %s",
 		s.Subject, j.statement.Name(), list(j.statement.Identities()))
-	if id, err := trust.ParseIdentity("x509.subject: " + s.Subject); err == nil {
-		return fault.WithHint("If this signer is to be trusted, add the trusted identity %q to the statement.", id)
+	subject, err := dn.FromDER(leaf.RawSubject) // all of it: s.Subject may be shortened
+	if err != nil {
+		return fault
 	}
-	return fault.WithHint("Ask the signer for a certificate whose subject has C, ST and O, which a trusted identity must name.")
+	if missing := subject.Missing(); len(missing) > 0 {
+		return fault.WithHint("Ask the signer for a certificate whose subject has %s, which a trusted identity must name.", strings.Join(missing, ", "))
+	}
+	id, err := trust.ParseIdentity("x509.subject: " + subject.String())
+	if err != nil || len(id.String()) > maxHintedIdentity {
+		return fault.WithHint("If this signer is to be trusted, add a trusted identity with C, ST, O and more of its subject to the statement.")
+	}
+	return fault.WithHint("If this signer is to be trusted, add the trusted identity %q to the statement.", id)
 }
 
 // untrustedRoot says as exactly as possible why no store vouches for the root.
@@ -133,6 +159,11 @@ func (j *judge) untrustedRoot(s *SignatureVerdict, want trust.StoreType, root *x
 // signing authority vouches for, or else now.
 func (j *judge) authenticTimestamp(c *envelope.Content) Finding {
 	if c.Scheme == envelope.SchemeSigningAuthority {
+		if c.SigningTime.After(j.at) { // nobody can vouch for what has not been
+			return found(CheckAuthenticTimestamp, Failed, reason.Errorf(reason.VerifyFutureTime,
+				"the authentic signing time %s is later than now", c.SigningTime.UTC().Format(time.RFC3339)).
+				WithHint("Check the clock of this machine; if it is right, do not trust this signing authority."))
+		}
 		return validAt(c.Chain, c.SigningTime, "at the authentic signing time")
 	}
 	if j.timestamps && (!j.statement.TimestampAfterCertExpiry() || anyExpired(c.Chain, j.at)) {
@@ -148,7 +179,10 @@ func validAt(chain []*x509.Certificate, at time.Time, when string) Finding {
 	return passed(CheckAuthenticTimestamp, "all certificates are valid "+when)
 }
 
+// anyExpired counts the whole last second of a certificate as valid, as
+// certchain.ValidAt does.
 func anyExpired(chain []*x509.Certificate, at time.Time) bool {
+	at = at.Truncate(time.Second)
 	return slices.ContainsFunc(chain, func(c *x509.Certificate) bool { return at.After(c.NotAfter) })
 }
 

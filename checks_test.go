@@ -117,7 +117,7 @@ func TestIdentity(t *testing.T) {
 			v.Policy = policy(t, tt.level, `"trustStores": ["ca:test"], "trustedIdentities": `+tt.identities)
 			verdict, err := decide(t, v, seal(t, chain, envelope.Request{Target: target()}))
 			tt.want.compare(t, verdict, err)
-			if s := verdict.Signatures[0]; s.Store != "ca:test" || !strings.HasPrefix(s.Identity, tt.identity) || (tt.identity == "") != (s.Identity == "") {
+			if s := verdict.Signatures[0]; (s.Store == "ca:test") != (tt.identity != "") || !strings.HasPrefix(s.Identity, tt.identity) || (tt.identity == "") != (s.Identity == "") {
 				t.Errorf("store %q, identity %q", s.Store, s.Identity)
 			}
 			if err != nil && (!strings.Contains(err.Error(), "wabbit-networks.io") || !strings.Contains(err.Error(), "acme")) {

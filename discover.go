@@ -24,6 +24,9 @@ func discover(ctx context.Context, repo oci.Repository, ref oci.Reference) (disc
 		if err != nil {
 			return discovery{}, err
 		}
+		if _, err := oci.ParseDigest(string(artifact.Digest)); err != nil {
+			return discovery{}, reason.Wrap(reason.Of(err), err, "the repository resolves the tag %s to no digest", quote(ref.Tag()))
+		}
 		d := signatures(ctx, repo, artifact.Digest)
 		d.artifact = artifact
 		return d, nil
@@ -84,8 +87,8 @@ func (v *Verdict) conclude(d discovery, s *search) error {
 	for _, doubt := range doubts {
 		v.Findings = append(v.Findings, found(CheckDiscovery, Undecided, doubt))
 	}
-	if s.unread != nil {
-		doubts = append(doubts, s.unread)
+	if s.undecided != nil {
+		doubts = append(doubts, s.undecided)
 	}
 	switch {
 	case len(doubts) > 0:
@@ -111,7 +114,11 @@ func (s *search) doubts(d discovery) []*reason.Error {
 		doubts = append(doubts, reason.Errorf(reason.VerifyListingTruncated, "the listing of signatures is longer than %d entries", oci.MaxReferrers).
 			WithHint("Remove referrers that are not needed from the repository."))
 	}
-	if s.limited {
+	switch {
+	case s.limited && s.strangers >= maxStrangers:
+		doubts = append(doubts, reason.Errorf(reason.VerifyStrangerLimit, "%d manifests were fetched that turned out to be no signatures, and %d candidates were not looked at", s.strangers, s.left()).
+			WithHint("Remove other referrers from the repository, or use a registry whose listing tells their artifact types."))
+	case s.limited:
 		doubts = append(doubts, reason.Errorf(reason.VerifySignatureLimit, "%d signatures were looked at, which is the limit, and %d candidates were not", len(s.verdicts()), s.left()).
 			WithHint("Raise the limit, or remove signatures that are not needed from the repository."))
 	}

@@ -35,13 +35,24 @@ type VerdictError struct {
 // Error returns one sentence, safe to print: the artifact, the decision and its
 // cause.
 func (e *VerdictError) Error() string {
+	if e.Verdict == nil || e.Cause == nil { // of no operation of this package
+		return e.sentinel().Error()
+	}
 	return printable(e.Verdict.Reference + ": " + e.sentinel().Error() + ": " + e.Cause.Error())
 }
 
 // Unwrap returns the sentinel and the cause.
-func (e *VerdictError) Unwrap() []error { return []error{e.sentinel(), e.Cause} }
+func (e *VerdictError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.sentinel()}
+	}
+	return []error{e.sentinel(), e.Cause}
+}
 
 func (e *VerdictError) sentinel() sentinel {
+	if e.Verdict == nil {
+		return ErrRejected
+	}
 	switch e.Verdict.Outcome {
 	case Unsigned:
 		return ErrUnsigned

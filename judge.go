@@ -19,6 +19,7 @@ type judge struct {
 	statement  *trust.Statement
 	stores     *trust.Stores
 	timestamps bool              // the statement names a tsa store
+	claimed    bool              // media type and size of the artifact are what a registry says
 	metadata   map[string]string // that must have been signed
 	at         time.Time
 }
@@ -33,7 +34,8 @@ func (j *judge) anchorStores() []trust.StoreRef {
 }
 
 // hopeless returns why no signature at all can pass, or nil: authenticity is
-// enforced and none of the statement's stores can be loaded.
+// enforced and none of the statement's stores can be loaded. One that could not
+// be read comes first, as it may be there at the next attempt.
 func (j *judge) hopeless() error {
 	if j.statement.Action(trust.Authenticity) != trust.Enforce {
 		return nil
@@ -44,7 +46,7 @@ func (j *judge) hopeless() error {
 		if err == nil {
 			return nil
 		}
-		if first == nil {
+		if first == nil || unloaded(first) == Failed && unloaded(err) == Undecided {
 			first = err
 		}
 	}
@@ -64,7 +66,7 @@ func (j *judge) envelope(mediaType string, raw []byte, artifact oci.Descriptor) 
 	s.describe(&c)
 	s.Findings = make([]Finding, 0, 6)
 	s.Findings = append(s.Findings,
-		integrity(&c, artifact),
+		j.integrity(&c, artifact),
 		j.act(trust.Authenticity, j.authenticity(&s, &c)),
 		j.act(trust.AuthenticTimestamp, j.authenticTimestamp(&c)),
 		j.act(trust.Expiry, j.expiry(&c)),
@@ -73,13 +75,26 @@ func (j *judge) envelope(mediaType string, raw []byte, artifact oci.Descriptor) 
 	if len(j.metadata) > 0 {
 		s.Findings = append(s.Findings, j.userMetadata(&c))
 	}
+	if s.Store == "" && size(s.Metadata) > maxMetadataBytes {
+		s.Metadata = nil // anyone can sign as much as he likes
+	}
 	s.Outcome = Passed
-	for _, f := range s.Findings {
-		if f.Outcome == Failed {
-			s.Outcome = Failed
-		}
+	switch {
+	case s.first(Failed) >= 0:
+		s.Outcome = Failed
+	case s.first(Undecided) >= 0:
+		s.Outcome = Undecided
 	}
 	return s
+}
+
+// size returns the number of bytes of all keys and values.
+func size(metadata map[string]string) int {
+	n := 0
+	for key, value := range metadata {
+		n += len(key) + len(value)
+	}
+	return n
 }
 
 // open parses an envelope and checks its signature and certificate rules.
@@ -108,9 +123,9 @@ func (j *judge) unread(s SignatureVerdict, f Finding) SignatureVerdict {
 	return s
 }
 
-// act applies the statement's action to what a check found.
+// act applies the statement's action to what a check found, or could not find.
 func (j *judge) act(check trust.Check, f Finding) Finding {
-	if f.Outcome == Failed && j.statement.Action(check) == trust.Log {
+	if (f.Outcome == Failed || f.Outcome == Undecided) && j.statement.Action(check) == trust.Log {
 		f.Outcome = Logged
 	}
 	return f

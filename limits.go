@@ -68,6 +68,10 @@ const (
 	// maxQuotedBytes bounds one quoted string within it.
 	maxQuotedBytes = 160
 
+	// maxHintedIdentity bounds, in bytes, a trusted identity that a hint proposes:
+	// whole, and with its quotes and escapes below maxMessageBytes.
+	maxHintedIdentity = 400
+
 	// maxNamed bounds the identities, stores and attributes that one message
 	// lists by name.
 	maxNamed = 5

@@ -32,7 +32,7 @@ type search struct {
 	strangers int
 
 	limited     bool          // a limit was reached before the candidates were
-	unread      *reason.Error // the first signature that could not be read
+	undecided   *reason.Error // why, of the first signature that is neither good nor bad
 	interrupted error         // ctx ended
 }
 
@@ -55,11 +55,11 @@ const (
 
 // sighting is what came of looking at a candidate. The zero value: nothing yet.
 type sighting struct {
-	position int
-	verdict  SignatureVerdict
-	stranger bool          // it is no signature
-	unread   *reason.Error // why it could not be read, or nil
-	seen     bool
+	position  int
+	verdict   SignatureVerdict
+	stranger  bool          // it is no signature
+	undecided *reason.Error // why the verdict on it is that, or nil
+	seen      bool
 }
 
 func newSearch(v *Verifier, repo oci.Repository, j *judge, d discovery) *search {
@@ -79,16 +79,25 @@ func newSearch(v *Verifier, repo oci.Repository, j *judge, d discovery) *search 
 	return s
 }
 
-// candidates returns the entries that may be signatures, each digest once.
+// claim is what an entry of a listing says and what decides whether its content
+// can be fetched. Of two entries with one digest, the second may be the right one.
+type claim struct {
+	digest    digest.Digest
+	size      int64
+	mediaType string
+}
+
+// candidates returns the entries that may be signatures, each claim once.
 func candidates(referrers []oci.Descriptor) []candidate {
 	cs := make([]candidate, 0, len(referrers))
-	known := make(map[digest.Digest]bool, len(referrers))
+	known := make(map[claim]bool, len(referrers))
 	signatures := oci.ReferrersOptions{ArtifactType: oci.ArtifactTypeSignature}
 	for _, d := range referrers {
-		if known[d.Digest] || !signatures.Wants(d) {
+		c := claim{d.Digest, d.Size, d.MediaType}
+		if known[c] || !signatures.Wants(d) {
 			continue
 		}
-		known[d.Digest] = true
+		known[c] = true
 		cs = append(cs, candidate{Descriptor: d, position: len(cs)})
 	}
 	return cs
@@ -180,8 +189,8 @@ func (s *search) record(got sighting) {
 	if got.stranger {
 		s.strangers++
 	}
-	if s.unread == nil {
-		s.unread = got.unread
+	if s.undecided == nil {
+		s.undecided = got.undecided
 	}
 }
 
@@ -232,7 +241,11 @@ func (s *search) look(parent context.Context, d oci.Descriptor) sighting {
 	}
 	verdict = s.judge.envelope(m.Envelope.MediaType, env, s.artifact)
 	verdict.Digest = d.Digest
-	return sighting{verdict: verdict}
+	got := sighting{verdict: verdict}
+	if verdict.Outcome == Undecided {
+		got.undecided = verdict.doubt()
+	}
+	return got
 }
 
 // fetch is Repository.Fetch, within the budget for large content. release gives
@@ -257,7 +270,7 @@ func (s *search) missed(verdict SignatureVerdict, err error, timedOut bool) sigh
 		fault = reason.Wrap(reason.VerifySignatureTimeout, err, "the signature was not there within %s", signatureTimeout).
 			WithHint("Try again; the registry or the network is slow.")
 	}
-	return sighting{verdict: s.judge.unread(verdict, found(CheckIntegrity, Undecided, fault)), unread: fault}
+	return sighting{verdict: s.judge.unread(verdict, found(CheckIntegrity, Undecided, fault)), undecided: fault}
 }
 
 // malformed is the sighting of a manifest that was read and is no good.

@@ -344,7 +344,10 @@ func TestHostileListing(t *testing.T) {
 	repo.listings[artifact.Digest] = repo.withoutEntry(artifact.Digest, good.Digest)
 	repo.requests = nil
 	verdict, err = v.Verify(t.Context(), repo, byDigest(t, artifact))
-	checkRefusal(t, verdict, err, notation.ErrUndecided, reason.VerifySignatureLimit)
+	checkRefusal(t, verdict, err, notation.ErrUndecided, reason.VerifyStrangerLimit)
+	if hint := reason.Hint(err); strings.Contains(hint, "limit") || !strings.Contains(hint, "referrers") {
+		t.Errorf("hint %q", hint)
+	}
 	if n := repo.count("fetch"); n < 500 || n > 600 {
 		t.Errorf("%d strangers fetched", n)
 	}

@@ -84,7 +84,7 @@ type Finding struct {
 // says about itself is there only if its integrity could be established, and
 // is to be believed only if Outcome is Passed. Under a policy that merely logs
 // authenticity, Passed says nothing about who signed: Store and Identity are
-// empty then.
+// empty unless that check has passed.
 type SignatureVerdict struct {
 	Digest    digest.Digest `json:"digest,omitempty"`    // of the signature manifest; "" for a bare envelope
 	MediaType string        `json:"mediaType,omitempty"` // of the envelope
@@ -100,9 +100,11 @@ type SignatureVerdict struct {
 	Scheme string `json:"scheme,omitempty"` // "notary.x509" or "notary.x509.signingAuthority"
 	// SigningTime is what the signer says; with the scheme notary.x509 nothing
 	// vouches for it.
-	SigningTime time.Time         `json:"signingTime,omitzero"`
-	Expiry      time.Time         `json:"expiry,omitzero"`    // zero: none
-	Metadata    map[string]string `json:"metadata,omitempty"` // signed user metadata, unescaped
+	SigningTime time.Time `json:"signingTime,omitzero"`
+	Expiry      time.Time `json:"expiry,omitzero"` // zero: none
+	// Metadata is the signed user metadata, unescaped. Of a signature that lacks
+	// authenticity it is left out if it is longer than 16 KiB, keys and values.
+	Metadata map[string]string `json:"metadata,omitempty"`
 
 	// Findings holds one finding per check, in the order of the Check constants.
 	Findings []Finding `json:"findings"`

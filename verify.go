@@ -52,7 +52,7 @@ type Verifier struct {
 // A signature that cannot be fetched is Undecided in the verdict and hides no
 // other. Verify returns when ctx ends.
 func (v *Verifier) Verify(ctx context.Context, repo oci.Repository, ref oci.Reference) (*Verdict, error) {
-	verdict := &Verdict{Reference: referenceText(repo, ref), Scope: repo.Name(), Time: v.now()}
+	verdict := &Verdict{Reference: referenceText(repo, ref), Scope: nameOf(repo), Time: v.now()}
 	if fault := checkReference(repo, ref); fault != nil {
 		return verdict, verdict.end(CheckReference, Failed, fault)
 	}
@@ -61,8 +61,12 @@ func (v *Verifier) Verify(ctx context.Context, repo oci.Repository, ref oci.Refe
 		return verdict, err
 	}
 	if err := j.hopeless(); err != nil {
-		return verdict, verdict.end(CheckPolicy, Failed, asReason(err, reason.StoreUnreadable, "no trust anchor can be read"))
+		return verdict, verdict.end(CheckPolicy, unloaded(err), asReason(err, reason.StoreUnreadable, "no trust anchor can be read"))
 	}
+	if err := ctx.Err(); err != nil {
+		return verdict, verdict.end(CheckDiscovery, Undecided, interrupted(err))
+	}
+	j.claimed = true
 	d, err := discover(ctx, repo, ref)
 	if err != nil {
 		return verdict, verdict.end(CheckReference, unresolved(err), asReason(err, reason.VerifyResolve, "cannot resolve the reference"))
@@ -79,7 +83,8 @@ func (v *Verifier) Verify(ctx context.Context, repo oci.Repository, ref oci.Refe
 // which media type, digest and size are known, without any registry. mediaType
 // is that of the envelope, and scope the repository, registry/repository, that
 // the trust policy is asked for. Verdict and error are as those of Verify, but
-// neither ErrUnsigned nor ErrUndecided occurs unless ctx has ended.
+// ErrUnsigned never occurs, and ErrUndecided only if ctx has ended or a trust
+// store could not be read.
 func (v *Verifier) VerifyEnvelope(ctx context.Context, env []byte, mediaType string, artifact oci.Descriptor, scope string) (*Verdict, error) {
 	artifact = bare(artifact)
 	verdict := &Verdict{Reference: byDigest(scope, artifact), Artifact: artifact, Scope: scope, Time: v.now()}
@@ -91,15 +96,19 @@ func (v *Verifier) VerifyEnvelope(ctx context.Context, env []byte, mediaType str
 		return verdict, verdict.end(CheckDiscovery, Undecided, interrupted(err))
 	}
 	verdict.Signatures = []SignatureVerdict{j.envelope(mediaType, env, artifact)}
-	if verdict.Signatures[0].Outcome == Passed {
+	switch s := verdict.Signatures[0]; s.Outcome {
+	case Passed:
 		verdict.Outcome = Passed
 		return verdict, nil
+	case Undecided:
+		verdict.Outcome = Undecided
+		return verdict, &VerdictError{Verdict: verdict, Cause: s.doubt()}
 	}
 	return verdict, verdict.reject()
 }
 
 func (v *Verifier) now() time.Time {
-	if v.Now == nil {
+	if v == nil || v.Now == nil {
 		return time.Now().UTC()
 	}
 	return v.Now().UTC()
@@ -108,7 +117,7 @@ func (v *Verifier) now() time.Time {
 // judge finds the statement that applies and makes the judge of this operation,
 // or ends the verdict with the error why there is none.
 func (v *Verifier) judge(verdict *Verdict) (*judge, error) {
-	if v.Policy == nil {
+	if v == nil || v.Policy == nil {
 		return nil, verdict.end(CheckPolicy, Failed, reason.Errorf(reason.VerifyNoPolicy,
 			"the verifier was given no trust policy").WithHint("Set Verifier.Policy."))
 	}
@@ -132,6 +141,10 @@ func (v *Verifier) judge(verdict *Verdict) (*judge, error) {
 // checkReference refuses a reference that cannot be meant for repo: the policy
 // is asked about the repository, so the artifact must come from there.
 func checkReference(repo oci.Repository, ref oci.Reference) *reason.Error {
+	if repo == nil {
+		return reason.Errorf(reason.VerifyReference, "there is no repository in which to look for %s", quote(ref.String())).
+			WithHint("Open the repository that the reference names.")
+	}
 	if ref.Tag() == "" && ref.Digest() == "" {
 		return reason.Errorf(reason.VerifyReference, "the reference %s names no artifact", quote(ref.String())).
 			WithHint("Add a tag or, better, a digest.")
@@ -143,14 +156,22 @@ func checkReference(repo oci.Repository, ref oci.Reference) *reason.Error {
 	return nil
 }
 
+// nameOf returns the name of a repository, "" for none at all.
+func nameOf(repo oci.Repository) string {
+	if repo == nil {
+		return ""
+	}
+	return repo.Name()
+}
+
 // referenceText returns the reference as it was given, complete with the
 // repository where ref, as that of a layout, names none.
 func referenceText(repo oci.Repository, ref oci.Reference) string {
 	if ref.Name() != "" {
 		return ref.String()
 	}
-	if repo.Name() != "" {
-		return repo.Name() + ref.String()
+	if name := nameOf(repo); name != "" {
+		return name + ref.String()
 	}
 	return strings.TrimLeft(ref.String(), ":@")
 }
@@ -217,14 +238,20 @@ func (v *Verdict) reject() error {
 func (v *Verdict) closest() (SignatureVerdict, Finding) {
 	best, reached := 0, -1
 	for i, s := range v.Signatures {
-		if n := s.firstFailed(); n > reached {
+		if n := s.first(Failed); n > reached {
 			best, reached = i, n
 		}
 	}
 	return v.Signatures[best], v.Signatures[best].Findings[reached]
 }
 
-// firstFailed returns the index of the first failed finding, or -1.
-func (s *SignatureVerdict) firstFailed() int {
-	return slices.IndexFunc(s.Findings, func(f Finding) bool { return f.Outcome == Failed })
+// first returns the index of the first finding with the outcome o, or -1.
+func (s *SignatureVerdict) first(o Outcome) int {
+	return slices.IndexFunc(s.Findings, func(f Finding) bool { return f.Outcome == o })
+}
+
+// doubt returns why a signature with the outcome Undecided is that.
+func (s *SignatureVerdict) doubt() *reason.Error {
+	f := s.Findings[s.first(Undecided)]
+	return &reason.Error{Code: f.Reason, Message: f.Message, Hint: f.Hint}
 }

@@ -83,7 +83,7 @@ func (o ReferrersOptions) Wants(d Descriptor) bool {
 	return o.ArtifactType == ""
 }
 
-// Listing is what Referrers found, each digest once, in the order given.
+// Listing is what Referrers found, each media type, digest and size once, in the order given.
 type Listing struct {
 	Referrers []Descriptor
 	// Truncated says that there was more than Max or the package's bounds allow.

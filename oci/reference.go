@@ -30,14 +30,15 @@ type Reference struct {
 // use. Docker Hub's short names are completed: alpine is
 // docker.io/library/alpine, user/app is docker.io/user/app, and the hosts
 // index.docker.io and registry-1.docker.io are docker.io. The host is lowered
-// and an IPv6 address is written as in RFC 5952. A port is kept as written,
+// and an IPv6 address is written as in RFC 5952, an IPv4-mapped one as IPv4. A port is kept as written,
 // even where it is the usual one: a registry with and without :443 is two
 // scopes. Not accepted are a host that ends in a dot or holds other than
 // ASCII, an upper-case repository, a scheme, and a digest of an algorithm
 // other than sha256, sha384 and sha512.
 //
-// A first part without dot or colon is a host only if it is localhost. A lone name that looks like a host is refused: whoever forgets
-// the repository does not want one of Docker Hub.
+// A first part without dot or colon is a host only if it is localhost. A lone
+// name that looks like a host is refused: whoever forgets the repository does
+// not want one of Docker Hub.
 //
 // Tag and digest may both be missing; whoever needs one checks
 // [Reference.CheckComplete]. Errors have the code oci.reference and a hint.
@@ -235,7 +236,10 @@ func canonicalHost(s, hostport string) (string, error) {
 		if end < 0 || err != nil || !addr.Is6() || addr.Zone() != "" {
 			return "", badReference(s, "has no valid IPv6 address in brackets").WithHint("write it as in [::1]:5000/repository")
 		}
-		host = "[" + addr.String() + "]"
+		// An IPv4-mapped address (RFC 4291, section 2.5.5.2) is that of the same host.
+		if host = addr.Unmap().String(); addr.Unmap().Is6() {
+			host = "[" + host + "]"
+		}
 		if after := hostport[end+1:]; after != "" {
 			if after[0] != ':' {
 				return "", badReference(s, "has something other than a port after the bracket").WithHint("write it as in [::1]:5000/repository")

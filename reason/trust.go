@@ -101,7 +101,7 @@ func storeEntries() []Entry {
 		{StoreNotFound, "There is no such trust store.", "Add a certificate to it with cert add, or correct the name in the policy."},
 		{StoreEmpty, "The trust store holds no certificate.", "Add a certificate to it with cert add."},
 		{StoreUnreadable, "A file or directory of a trust store cannot be read.", "Check that it is there and that you may read it."},
-		{StoreNotRegular, "A certificate file or a trust store is a link, a pipe or another special file.", "Put the file or directory itself in its place."},
+		{StoreNotRegular, "A certificate file or a trust store is a link, a pipe or another special file.", "Put the file or directory itself in its place; on Kubernetes mount each file by itself with subPath, or copy the files."},
 		{StoreTooLarge, "A certificate, a file or a trust store is larger than the bounds allow.", "Check that it is the right file; trust fewer roots."},
 		{StoreCertificate, "A file holds no certificate in PEM or DER, or one that is damaged.", "Get the certificate again, or convert it to PEM."},
 		{StorePrivateKey, "A file that should hold certificates holds a private key.", "Move the key away, give the certificate alone, and replace the key if others may have read it."},

@@ -18,6 +18,7 @@ const (
 	VerifyListing          Code = "verify.listing"
 	VerifyListingTruncated Code = "verify.listing-truncated"
 	VerifySignatureLimit   Code = "verify.signature-limit"
+	VerifyStrangerLimit    Code = "verify.stranger-limit"
 	VerifySignatureUnread  Code = "verify.signature-unread"
 	VerifySignatureTimeout Code = "verify.signature-timeout"
 
@@ -25,6 +26,7 @@ const (
 
 	VerifyNotReached            Code = "verify.not-reached"
 	VerifyOtherArtifact         Code = "verify.other-artifact"
+	VerifyArtifactClaim         Code = "verify.artifact-claim"
 	VerifyCriticalAttribute     Code = "verify.critical-attribute"
 	VerifyPluginUnavailable     Code = "verify.plugin-unavailable"
 	VerifyRootUntrusted         Code = "verify.root-untrusted"
@@ -32,6 +34,7 @@ const (
 	VerifyIdentityUntrusted     Code = "verify.identity-untrusted"
 	VerifyTimestampMissing      Code = "verify.timestamp-missing"
 	VerifyTimestampUnavailable  Code = "verify.timestamp-unavailable"
+	VerifyFutureTime            Code = "verify.future-time"
 	VerifyExpired               Code = "verify.expired"
 	VerifyRevocationNoSource    Code = "verify.revocation-no-source"
 	VerifyRevocationUnavailable Code = "verify.revocation-unavailable"
@@ -47,13 +50,14 @@ func verifyDiscoveryEntries() []Entry {
 		{VerifyNoPolicy, "There is no trust policy, or no statement of it applies.", "Write a trust policy with a statement for the repository."},
 		{VerifyNoStores, "The policy names trust stores, and there are none.", "Say where the trust stores are."},
 		{VerifySkippedByPolicy, "The policy says not to make this check, or not to verify at all.", "Change the statement's level or override if the check is wanted."},
-		{VerifyReference, "The reference names no artifact, or one of another repository than that at hand.", "Give a reference with a tag or a digest, and open the repository that it names."},
+		{VerifyReference, "The reference names no artifact, or one of another repository than that at hand, or none is at hand.", "Give a reference with a tag or a digest, and open the repository that it names."},
 		{VerifyResolve, "The reference could not be resolved.", "Check the network and the registry, then try again."},
 		{VerifyInterrupted, "Verification was interrupted, or its time was up.", "Allow more time, or try again."},
 		{VerifyUnsigned, "The artifact has no signature, and that is certain.", "Sign the artifact, or ask its publisher for a signed one."},
 		{VerifyListing, "The listing of signatures failed, or is odd.", "Check the network and the registry, then try again."},
 		{VerifyListingTruncated, "The listing of signatures is longer than this program reads.", "Remove referrers that are not needed from the repository."},
 		{VerifySignatureLimit, "The limit of signatures to look at was reached, and none of them is good enough.", "Raise the limit, or remove signatures that are not needed."},
+		{VerifyStrangerLimit, "Too many manifests whose type the listing does not tell turned out to be no signatures.", "Remove referrers that are not needed from the repository."},
 		{VerifySignatureUnread, "A signature is listed and could not be read.", "Check the network and the registry, then try again."},
 		{VerifySignatureTimeout, "A signature is listed and was not there in time.", "Try again; the registry or the network is slow."},
 	}
@@ -63,6 +67,7 @@ func verifyCheckEntries() []Entry {
 	return []Entry{
 		{VerifyNotReached, "The check was not made, as the integrity of the signature is not established.", "Look at the finding on integrity."},
 		{VerifyOtherArtifact, "The signature was made for another artifact.", "Sign this artifact; a signature cannot be moved."},
+		{VerifyArtifactClaim, "What the registry says about the artifact, such as its size or media type, contradicts a signature for its digest.", "Check that the registry answers for the artifact as it was pushed, then try again."},
 		{VerifyCriticalAttribute, "The signature marks an attribute as critical that this program does not know.", "Ask the signer for a signature without it."},
 		{VerifyPluginUnavailable, "The signature demands a verification plugin that cannot be used.", "Ask the signer for a signature that needs no verification plugin."},
 		{VerifyRootUntrusted, "The root of the signer's chain is in no trust store that the statement names.", "If that root is to be trusted, add it to such a store."},
@@ -70,6 +75,7 @@ func verifyCheckEntries() []Entry {
 		{VerifyIdentityUntrusted, "The signer is none of the trusted identities of the statement.", "If the signer is to be trusted, add its subject to the trusted identities."},
 		{VerifyTimestampMissing, "The statement demands a time stamp, and the signature has none.", "Have the artifact signed with a time stamp."},
 		{VerifyTimestampUnavailable, "The statement demands a time stamp, and this version cannot verify time stamps.", "Remove the tsa stores from the statement to judge by the present time."},
+		{VerifyFutureTime, "The time for which the signing authority vouches is yet to come.", "Check the clock of this machine."},
 		{VerifyExpired, "The expiry that the signer set has passed.", "Have the artifact signed again."},
 		{VerifyRevocationNoSource, "No certificate of the chain says how its revocation can be checked.", "None is needed; use certificates that name an OCSP responder or a CRL if revocation matters."},
 		{VerifyRevocationUnavailable, "A certificate names an OCSP responder or a CRL, and this version cannot ask it.", "Set the statement's override for revocation to log or skip."},

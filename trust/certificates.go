@@ -17,7 +17,8 @@ import (
 // Nothing is passed over in silence, so that a damaged file does not shrink to
 // the part that can be read. Between PEM blocks there may be explanatory text
 // (RFC 7468, section 2), but no dashes that look like the rest of a block, and
-// every block must be a certificate without headers. Errors have the code
+// every block must be a certificate without headers. A byte order mark of UTF-8
+// at the start is dropped. Errors have the code
 // store.certificate, store.private-key if the file holds a private key, or
 // store.too-large. No rule about what a certificate says is checked here; see
 // [CheckAnchor].
@@ -26,6 +27,7 @@ func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 		return nil, reason.Errorf(reason.StoreTooLarge, "the file is larger than %d bytes", maxCertificateFileBytes).
 			WithHint("a file of certificates is far smaller; check that it is the right one")
 	}
+	data = bytes.TrimPrefix(data, []byte(byteOrderMark)) // editors on Windows write one
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, reason.Errorf(reason.StoreCertificate, "the file is empty").WithHint("%s", certificateHint)
 	}
@@ -61,6 +63,9 @@ func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 	}
 	return certs, nil
 }
+
+// byteOrderMark is that of UTF-8.
+const byteOrderMark = "\ufeff"
 
 // isDER reports whether data begins with a SEQUENCE of at least 128 bytes, which
 // no text does: its second byte is not ASCII.

@@ -43,6 +43,7 @@ func TestParseCertificates(t *testing.T) {
 		"text begins by 0": {slicesConcat("0 s:C = US\n", string(text)), chain.Certs[2:]},
 		"indented body":    {bytes.ReplaceAll(text, []byte("\nM"), []byte("\n  M")), chain.Certs[2:]},
 		"one line":         {oneLine(text), chain.Certs[2:]},
+		"byte order mark":  {slicesConcat("\ufeff", string(text)), chain.Certs[2:]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -99,53 +100,54 @@ func TestRefusedCertificates(t *testing.T) {
 		data []byte
 		code reason.Code
 	}{
-		"empty":                 {nil, reason.StoreCertificate},
-		"white space":           {[]byte(" \n\t"), reason.StoreCertificate},
-		"text":                  {[]byte("hello"), reason.StoreCertificate},
-		"a web page":            {[]byte("<!DOCTYPE html><html>"), reason.StoreCertificate},
-		"byte order mark":       {slicesConcat("\ufeff", text), reason.StoreCertificate},
-		"DER, truncated":        {der[:len(der)-1], reason.StoreCertificate},
-		"DER, trailing":         {append(bytes.Clone(der), 0), reason.StoreCertificate},
-		"DER, two":              {append(bytes.Clone(der), der...), reason.StoreCertificate},
-		"DER, then PEM":         {append(bytes.Clone(der), text...), reason.StoreCertificate},
-		"DER, no certificate":   {[]byte{0x30, 0x80, 0, 0}, reason.StoreCertificate},
-		"PEM, no certificate":   {block("CERTIFICATE", []byte("hello")), reason.StoreCertificate},
-		"PEM, empty block":      {block("CERTIFICATE", nil), reason.StoreCertificate},
-		"PEM, two in a block":   {block("CERTIFICATE", append(bytes.Clone(der), der...)), reason.StoreCertificate},
-		"no end":                {[]byte(text[:len(text)-10]), reason.StoreCertificate},
-		"no end line":           {[]byte(text[:strings.Index(text, "-----END")]), reason.StoreCertificate},
-		"no beginning":          {[]byte(text[strings.Index(text, "\n")+1:]), reason.StoreCertificate},
-		"second damaged":        {slicesConcat(text, strings.Replace(text, "M", "!", 1)), reason.StoreCertificate},
-		"second without begin":  {slicesConcat(text, text[strings.Index(text, "\n")+1:]), reason.StoreCertificate},
-		"second without end":    {slicesConcat(text, text[:len(text)-40]), reason.StoreCertificate},
-		"end missing between":   {slicesConcat(text[:strings.Index(text, "-----END")], text), reason.StoreCertificate},
-		"text before boundary":  {slicesConcat("x ", text), reason.StoreCertificate},
-		"text after boundary":   {[]byte(strings.Replace(text, "CERTIFICATE-----\n", "CERTIFICATE----- x\n", 1)), reason.StoreCertificate},
-		"headers":               {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED"}, Bytes: der}), reason.StoreCertificate},
-		"bad base64":            {[]byte("-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"), reason.StoreCertificate},
-		"trailing bits":         {[]byte("-----BEGIN CERTIFICATE-----\nMB==\n-----END CERTIFICATE-----\n"), reason.StoreCertificate},
-		"OpenSSL's own":         {block("TRUSTED CERTIFICATE", der), reason.StoreCertificate},
-		"old label":             {block("X509 CERTIFICATE", der), reason.StoreCertificate},
-		"lower-case label":      {block("certificate", der), reason.StoreCertificate},
-		"PKCS #7":               {block("PKCS7", der), reason.StoreCertificate},
-		"CMS":                   {block("CMS", der), reason.StoreCertificate},
-		"public key":            {block("PUBLIC KEY", der), reason.StoreCertificate},
-		"request":               {block("CERTIFICATE REQUEST", der), reason.StoreCertificate},
-		"CRL":                   {block("X509 CRL", der), reason.StoreCertificate},
-		"terminal escape":       {[]byte("-----BEGIN \x1b[31m-----\n"), reason.StoreCertificate},
-		"key":                   {chain.KeyPEM(), reason.StorePrivateKey},
-		"certificate, then key": {slicesConcat(text, string(chain.KeyPEM())), reason.StorePrivateKey},
-		"key, then certificate": {slicesConcat(string(chain.KeyPEM()), text), reason.StorePrivateKey},
-		"SEC 1 key":             {block("EC PRIVATE KEY", sec1), reason.StorePrivateKey},
-		"encrypted key":         {block("ENCRYPTED PRIVATE KEY", der), reason.StorePrivateKey},
-		"OpenSSH key":           {block("OPENSSH PRIVATE KEY", der), reason.StorePrivateKey},
-		"key in disguise":       {block("CERTIFICATE", pkcs8), reason.StorePrivateKey},
-		"DER, SEC 1 key":        {sec1, reason.StorePrivateKey},
-		"DER, PKCS #8 key":      {pkcs8, reason.StorePrivateKey},
-		"DER, PKCS #1 key":      {x509.MarshalPKCS1PrivateKey(rsaKey), reason.StorePrivateKey},
-		"large file":            {bytes.Repeat([]byte("\n"), trust.MaxCertificateFileBytes+1), reason.StoreTooLarge},
-		"large certificate":     {big.Raw, reason.StoreTooLarge},
-		"many certificates":     {bytes.Repeat([]byte(text), trust.MaxCertificatesPerFile+1), reason.StoreTooLarge},
+		"empty":                  {nil, reason.StoreCertificate},
+		"white space":            {[]byte(" \n\t"), reason.StoreCertificate},
+		"text":                   {[]byte("hello"), reason.StoreCertificate},
+		"a web page":             {[]byte("<!DOCTYPE html><html>"), reason.StoreCertificate},
+		"byte order mark within": {slicesConcat(text, "\ufeff", text), reason.StoreCertificate},
+		"byte order mark alone":  {[]byte("\ufeff"), reason.StoreCertificate},
+		"DER, truncated":         {der[:len(der)-1], reason.StoreCertificate},
+		"DER, trailing":          {append(bytes.Clone(der), 0), reason.StoreCertificate},
+		"DER, two":               {append(bytes.Clone(der), der...), reason.StoreCertificate},
+		"DER, then PEM":          {append(bytes.Clone(der), text...), reason.StoreCertificate},
+		"DER, no certificate":    {[]byte{0x30, 0x80, 0, 0}, reason.StoreCertificate},
+		"PEM, no certificate":    {block("CERTIFICATE", []byte("hello")), reason.StoreCertificate},
+		"PEM, empty block":       {block("CERTIFICATE", nil), reason.StoreCertificate},
+		"PEM, two in a block":    {block("CERTIFICATE", append(bytes.Clone(der), der...)), reason.StoreCertificate},
+		"no end":                 {[]byte(text[:len(text)-10]), reason.StoreCertificate},
+		"no end line":            {[]byte(text[:strings.Index(text, "-----END")]), reason.StoreCertificate},
+		"no beginning":           {[]byte(text[strings.Index(text, "\n")+1:]), reason.StoreCertificate},
+		"second damaged":         {slicesConcat(text, strings.Replace(text, "M", "!", 1)), reason.StoreCertificate},
+		"second without begin":   {slicesConcat(text, text[strings.Index(text, "\n")+1:]), reason.StoreCertificate},
+		"second without end":     {slicesConcat(text, text[:len(text)-40]), reason.StoreCertificate},
+		"end missing between":    {slicesConcat(text[:strings.Index(text, "-----END")], text), reason.StoreCertificate},
+		"text before boundary":   {slicesConcat("x ", text), reason.StoreCertificate},
+		"text after boundary":    {[]byte(strings.Replace(text, "CERTIFICATE-----\n", "CERTIFICATE----- x\n", 1)), reason.StoreCertificate},
+		"headers":                {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED"}, Bytes: der}), reason.StoreCertificate},
+		"bad base64":             {[]byte("-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"), reason.StoreCertificate},
+		"trailing bits":          {[]byte("-----BEGIN CERTIFICATE-----\nMB==\n-----END CERTIFICATE-----\n"), reason.StoreCertificate},
+		"OpenSSL's own":          {block("TRUSTED CERTIFICATE", der), reason.StoreCertificate},
+		"old label":              {block("X509 CERTIFICATE", der), reason.StoreCertificate},
+		"lower-case label":       {block("certificate", der), reason.StoreCertificate},
+		"PKCS #7":                {block("PKCS7", der), reason.StoreCertificate},
+		"CMS":                    {block("CMS", der), reason.StoreCertificate},
+		"public key":             {block("PUBLIC KEY", der), reason.StoreCertificate},
+		"request":                {block("CERTIFICATE REQUEST", der), reason.StoreCertificate},
+		"CRL":                    {block("X509 CRL", der), reason.StoreCertificate},
+		"terminal escape":        {[]byte("-----BEGIN \x1b[31m-----\n"), reason.StoreCertificate},
+		"key":                    {chain.KeyPEM(), reason.StorePrivateKey},
+		"certificate, then key":  {slicesConcat(text, string(chain.KeyPEM())), reason.StorePrivateKey},
+		"key, then certificate":  {slicesConcat(string(chain.KeyPEM()), text), reason.StorePrivateKey},
+		"SEC 1 key":              {block("EC PRIVATE KEY", sec1), reason.StorePrivateKey},
+		"encrypted key":          {block("ENCRYPTED PRIVATE KEY", der), reason.StorePrivateKey},
+		"OpenSSH key":            {block("OPENSSH PRIVATE KEY", der), reason.StorePrivateKey},
+		"key in disguise":        {block("CERTIFICATE", pkcs8), reason.StorePrivateKey},
+		"DER, SEC 1 key":         {sec1, reason.StorePrivateKey},
+		"DER, PKCS #8 key":       {pkcs8, reason.StorePrivateKey},
+		"DER, PKCS #1 key":       {x509.MarshalPKCS1PrivateKey(rsaKey), reason.StorePrivateKey},
+		"large file":             {bytes.Repeat([]byte("\n"), trust.MaxCertificateFileBytes+1), reason.StoreTooLarge},
+		"large certificate":      {big.Raw, reason.StoreTooLarge},
+		"many certificates":      {bytes.Repeat([]byte(text), trust.MaxCertificatesPerFile+1), reason.StoreTooLarge},
 	} {
 		// attack: CRT-02
 		t.Run(name, func(t *testing.T) {
@@ -228,4 +230,41 @@ func names(types []trust.StoreType) []string {
 		all = append(all, t.String())
 	}
 	return all
+}
+
+// TestStrictBase64 has a whole certificate in a block whose last character
+// holds bits that belong to nothing.
+func TestStrictBase64(t *testing.T) {
+	t.Parallel()
+	// A subject of the right length makes the base64 end in a padded group.
+	root := testpki.New(t, testpki.Options{}).Root()
+	for name := "x"; len(root.Raw)%3 == 0; name += "x" {
+		root = testpki.New(t, testpki.Options{Name: name}).Root()
+	}
+	text := string(pemOf(root))
+	i := strings.Index(text, "=") - 1
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	text = text[:i] + string(alphabet[strings.IndexByte(alphabet, text[i])+1]) + text[i+1:]
+	_, err := trust.ParseCertificates([]byte(text))
+	wantCode(t, err, reason.StoreCertificate)
+	if !strings.Contains(err.Error(), "is not valid base64") {
+		t.Error(err)
+	}
+}
+
+// TestAnchorOfAnotherName has a certificate that names another issuer and is
+// signed by its own key all the same.
+//
+// attack: CRT-05
+func TestAnchorOfAnotherName(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{})
+	template := *chain.Root()
+	parent := &x509.Certificate{Subject: pkix.Name{CommonName: "another"}}
+	cert := testpki.Issue(t, &template, parent, chain.Keys[2].Public(), chain.Keys[2])
+	err := trust.CheckAnchor(trust.CA, cert)
+	wantCode(t, err, reason.StoreAnchor)
+	if !strings.Contains(err.Error(), "is no root") {
+		t.Error(err)
+	}
 }

@@ -17,7 +17,7 @@ func TestForRepository(t *testing.T) {
 	t.Parallel()
 	exact := scoped("exact", "registry.example/a", "localhost:5000/net-monitor", "docker.io/library/alpine", "[::1]:5000/a")
 	secure := scoped("secure", "secure.example:443/a", "plain.example:80/a")
-	other := scoped("other", "registry.example/ab", "registry.example/a/b")
+	other := scoped("other", "registry.example/ab", "registry.example/a/b", "10.0.0.1:5000/z", "[2001:db8::1]/z")
 	all := scoped("all", "*")
 	withAll := mustPolicy(t, trust.OCIPolicy, all, exact, secure, other)
 	withoutAll := mustPolicy(t, trust.OCIPolicy, exact, secure, other)
@@ -43,6 +43,15 @@ func TestForRepository(t *testing.T) {
 		"port 80":               {scope: "registry.example:80/a", code: reason.PolicyScopeAlias},
 		"without port 443":      {scope: "secure.example/a", code: reason.PolicyScopeAlias},
 		"port 443 for 80":       {scope: "plain.example:443/a", code: reason.PolicyScopeAlias},
+		"hub with port":         {scope: "docker.io:443/library/alpine", code: reason.PolicyScopeAlias},
+		"hub index with port":   {scope: "index.docker.io:443/library/alpine", code: reason.PolicyScopeAlias},
+		"hub API with port":     {scope: "registry-1.docker.io:443/library/alpine", code: reason.PolicyScopeAlias},
+		"hub API, port 80":      {scope: "registry-1.docker.io:80/library/alpine", code: reason.PolicyScopeAlias},
+		"hub with port, short":  {scope: "registry-1.docker.io:443/alpine", code: reason.PolicyScopeAlias},
+		"hub, other port":       {scope: "registry-1.docker.io:444/library/alpine", want: "all", near: `"docker.io/library/alpine"`},
+		"IPv4":                  {scope: "10.0.0.1:5000/z", want: "other"},
+		"IPv4-mapped IPv6":      {scope: "[::ffff:10.0.0.1]:5000/z", code: reason.PolicyScope},
+		"IPv6 with port":        {scope: "[2001:db8::1]:443/z", code: reason.PolicyScopeAlias},
 		"upper-case host":       {scope: "REGISTRY.example/a", code: reason.PolicyScope},
 		"upper-case repository": {scope: "registry.example/A", code: reason.PolicyScope},
 		"trailing dot":          {scope: "registry.example./a", code: reason.PolicyScope},

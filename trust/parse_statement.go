@@ -235,11 +235,16 @@ func (b *builder) identities(s *Statement) {
 // endpointOf returns one spelling for all scopes that name the same repository
 // of the same host. ParseRepository leaves one freedom, the default ports:
 // registry.example and registry.example:443 are one server over HTTPS, but two
-// strings.
+// strings. Without its port a host may be one of those that ParseReference
+// knows under several names, so that it is asked once more.
 func endpointOf(scope string) string {
 	host, repository, _ := strings.Cut(scope, "/")
 	for _, port := range []string{":443", ":80"} {
 		host = strings.TrimSuffix(host, port)
 	}
-	return host + "/" + repository
+	endpoint := host + "/" + repository
+	if r, err := oci.ParseReference(endpoint); err == nil {
+		endpoint = r.Name()
+	}
+	return endpoint
 }

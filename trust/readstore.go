@@ -34,6 +34,9 @@ func readStore(fsys fs.FS, ref StoreRef) (anchors []Anchor, warnings []error, er
 		case e.IsDir():
 			warnings = append(warnings, ignored(name, "it is a directory"))
 			continue
+		case strings.HasPrefix(e.Name(), "."):
+			warnings = append(warnings, ignored(name, "its name begins with a dot"))
+			continue
 		case !isCertificateName(name):
 			warnings = append(warnings, ignored(name, "it does not end in .pem, .crt or .cer"))
 			continue
@@ -202,12 +205,12 @@ func unreadable(name string, err error) error {
 
 func notRegular(name string, mode fs.FileMode) error {
 	return reason.Errorf(reason.StoreNotRegular, "%s is a %s, not a regular file", plain(name), typeName(mode)).
-		WithHint("put the certificate file itself in its place")
+		WithHint("put the certificate file itself in its place; a Kubernetes volume holds links, unless each file is mounted by itself with subPath")
 }
 
 func notDirectory(name string, mode fs.FileMode) error {
 	return reason.Errorf(reason.StoreNotRegular, "%s is a %s, not a directory", plain(name), typeName(mode)).
-		WithHint("put the directory itself in its place")
+		WithHint("put the directory itself in its place, with copies of the files")
 }
 
 func typeName(mode fs.FileMode) string {

@@ -27,12 +27,17 @@ type Stores struct {
 	memory map[StoreRef][]*x509.Certificate
 
 	mu     sync.Mutex
-	loaded map[StoreRef]*store
+	loaded map[StoreRef]*slot
 }
 
-// store is what was found when a store was first asked for.
+// slot holds a store once it has been read.
+type slot struct {
+	mu    sync.Mutex
+	store *store
+}
+
+// store is what was found when a store was asked for.
 type store struct {
-	once     sync.Once
 	anchors  []Anchor
 	index    map[thumbprint]int // into anchors
 	warnings []error
@@ -60,8 +65,8 @@ func NewMemoryStores(certs map[StoreRef][]*x509.Certificate) *Stores {
 
 // Load returns the certificates of one store, each once, with warnings about
 // entries that were ignored or that others may write. It reads the store at
-// most once; a failure, too, is remembered. The certificates are shared and
-// must not be changed.
+// most once; a failure, too, is remembered, unless something could not be read
+// ([IsUnreadable]). The certificates are shared and must not be changed.
 //
 // Errors have codes that begin with "store.": store.not-found if there is no
 // such store, store.empty if there is nothing in it.
@@ -156,21 +161,41 @@ func (s *Stores) get(ref StoreRef) *store {
 		return &store{err: errNotFound(ref)}
 	}
 	s.mu.Lock()
-	st := s.loaded[ref]
-	if st == nil {
-		st = new(store)
+	at := s.loaded[ref]
+	if at == nil {
+		at = new(slot)
 		if s.loaded == nil {
-			s.loaded = map[StoreRef]*store{}
+			s.loaded = map[StoreRef]*slot{}
 		}
-		s.loaded[ref] = st
+		s.loaded[ref] = at
 	}
 	s.mu.Unlock()
-	st.once.Do(func() { s.fill(st, ref) })
+
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	if at.store != nil {
+		return at.store
+	}
+	st := s.read(ref)
+	if !IsUnreadable(st.err) {
+		at.store = st
+	}
 	return st
 }
 
-// fill loads ref into st.
-func (s *Stores) fill(st *store, ref StoreRef) {
+// IsUnreadable reports whether err, of a method of [Stores], says that a file or
+// directory could not be read, with the code store.unreadable. What is in it is
+// then not known, and trying again may help.
+func IsUnreadable(err error) bool {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree is walked here
+		return slices.ContainsFunc(joined.Unwrap(), IsUnreadable)
+	}
+	return reason.Of(err) == reason.StoreUnreadable
+}
+
+// read loads ref.
+func (s *Stores) read(ref StoreRef) *store {
+	st := new(store)
 	var found []Anchor
 	var err error
 	if s.fsys != nil {
@@ -180,7 +205,7 @@ func (s *Stores) fill(st *store, ref StoreRef) {
 	}
 	if err != nil {
 		st.err = err
-		return
+		return st
 	}
 	st.index = make(map[thumbprint]int, len(found))
 	for _, a := range found {
@@ -194,6 +219,7 @@ func (s *Stores) fill(st *store, ref StoreRef) {
 		st.index[sum] = len(st.anchors)
 		st.anchors = append(st.anchors, a)
 	}
+	return st
 }
 
 func (s *Stores) fromMemory(ref StoreRef) ([]Anchor, error) {

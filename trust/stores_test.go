@@ -59,6 +59,8 @@ func TestStoreFiles(t *testing.T) {
 		"other extension":    {fsys: fstest.MapFS{"ca/acme/r.pem": file(pemOf(r1)), "ca/acme/README": file(nil), "ca/acme/\x1b.txt": file(nil)}, want: []*x509.Certificate{r1}, warnings: []reason.Code{reason.StoreIgnored, reason.StoreIgnored}},
 		"link, no extension": {fsys: fstest.MapFS{"ca/acme/r.pem": file(pemOf(r1)), "ca/acme/..data": link("x")}, want: []*x509.Certificate{r1}, warnings: []reason.Code{reason.StoreIgnored}},
 
+		"file of macOS": {fsys: fstest.MapFS{"ca/acme/r.crt": file(r1.Raw), "ca/acme/._r.crt": file([]byte("x"))}, want: []*x509.Certificate{r1}, warnings: []reason.Code{reason.StoreIgnored}},
+
 		"no stores at all":    {fsys: fstest.MapFS{}, code: reason.StoreNotFound},
 		"other store":         {fsys: fstest.MapFS{"ca/acm/r.pem": file(pemOf(r1))}, code: reason.StoreNotFound},
 		"other type":          {fsys: fstest.MapFS{"signingAuthority/acme/r.pem": file(pemOf(r1))}, code: reason.StoreNotFound},
@@ -164,6 +166,10 @@ func TestStoreHints(t *testing.T) {
 	t.Parallel()
 	_, _, err := trust.NewStores(fstest.MapFS{}).Load(caAcme)
 	if got := reason.Hint(err); !strings.Contains(got, "notation cert add --type ca --store acme FILE") {
+		t.Errorf("hint %q", got)
+	}
+	_, _, err = trust.NewStores(fstest.MapFS{"ca/acme/r.crt": {Data: []byte("..data/r.crt"), Mode: fs.ModeSymlink | 0o777}}).Load(caAcme)
+	if got := reason.Hint(err); !strings.Contains(got, "subPath") {
 		t.Errorf("hint %q", got)
 	}
 	_, _, err = trust.NewMemoryStores(map[trust.StoreRef][]*x509.Certificate{saAcme: nil}).Load(saAcme)

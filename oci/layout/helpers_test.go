@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,15 +85,18 @@ func (s *sketch) tag(d oci.Descriptor, tag string) {
 	s.list(d)
 }
 
+// finish returns all files. It changes nothing, so that parallel tests can share
+// a sketch.
 func (s *sketch) finish() map[string][]byte {
-	if _, ok := s.files[ocispec.ImageIndexFile]; !ok {
+	files := maps.Clone(s.files)
+	if _, ok := files[ocispec.ImageIndexFile]; !ok {
 		raw, err := json.Marshal(object{"schemaVersion": 2, "manifests": s.entries})
 		if err != nil {
 			panic(err)
 		}
-		s.files[ocispec.ImageIndexFile] = raw
+		files[ocispec.ImageIndexFile] = raw
 	}
-	return s.files
+	return files
 }
 
 // dir writes the layout as a directory and returns its path.

@@ -68,11 +68,19 @@ func (r *Repository) list(ctx context.Context, subject digest.Digest, o oci.Refe
 	return l, k.api, k.tag, err
 }
 
-// collector gathers entries of one subject, each digest once.
+// collector gathers entries of one subject, each claim once.
 type collector struct {
 	subject      digest.Digest
 	artifactType string
 	max          int
+}
+
+// claim is what an entry says about a manifest. Of two entries with one digest,
+// the second may be the right one.
+type claim struct {
+	digest    digest.Digest
+	size      int64
+	mediaType string
 }
 
 // wants reports whether an entry belongs into the listing. One that does not
@@ -84,18 +92,19 @@ func (c collector) wants(d *oci.Descriptor) bool {
 func (c collector) merge(sources []*source) (oci.Listing, error) {
 	var l oci.Listing
 	var faults []error
-	seen := map[digest.Digest]bool{}
+	seen := map[claim]bool{}
 	for _, s := range sources {
 		for i := range s.entries {
 			d := &s.entries[i].descriptor
-			if seen[d.Digest] || !c.wants(d) {
+			said := claim{d.Digest, d.Size, d.MediaType}
+			if seen[said] || !c.wants(d) {
 				continue
 			}
 			if len(l.Referrers) == c.max {
 				l.Truncated = true
 				break
 			}
-			seen[d.Digest] = true
+			seen[said] = true
 			l.Referrers = append(l.Referrers, *d)
 		}
 		l.Truncated = l.Truncated || s.more

@@ -87,6 +87,8 @@ func hangsUp(w http.ResponseWriter, _ *http.Request) {
 func TestReferrersSources(t *testing.T) {
 	t.Parallel()
 	a, b, c := descriptorOf("a", ""), descriptorOf("b", "type/b"), descriptorOf("c", "type/c")
+	wrong := a
+	wrong.Size++
 	self := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: subjectDigest, Size: 11}
 	old := `{"referrers":[{"mediaType":"application/vnd.cncf.oras.artifact.manifest.v1+json","digest":"` + string(c.Digest) + `","size":1,"artifactType":"type/c"}]}`
 	index := ocispec.MediaTypeImageIndex
@@ -105,6 +107,7 @@ func TestReferrersSources(t *testing.T) {
 		{"API only", places{api: lists3(a, b)}, "", 0, "a b", "", false, 0},
 		{"tag only", places{tag: lists3(a, b)}, "", 0, "a b", "", false, 0},
 		{"both, merged once each", places{api: lists3(a, b, a), tag: lists3(b, c, c)}, "", 0, "a b c", "", false, 0},
+		{"a wrong size first", places{api: lists3(wrong, a, wrong), tag: lists3(a)}, "", 0, "a a", "", false, 0},
 		{"empty API, tag kept from before", places{api: lists3(), tag: lists3(c)}, "", 0, "c", "", false, 0},
 		{"list as null", places{api: says(index, `{"schemaVersion":2,"mediaType":"`+index+`","manifests":null}`)}, "", 0, "", "", false, 0},
 		{"index sent as JSON without type", places{api: says("application/json", plain)}, "", 0, "a", "", false, 0},
