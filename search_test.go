@@ -205,6 +205,29 @@ func TestClosest(t *testing.T) {
 	}
 }
 
+// TestClosestOfEqual has three signatures that fail the same check: a known
+// root comes before an unknown one, and fewer failures before more.
+func TestClosestOfEqual(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{})
+	stranger := testpki.New(t, testpki.Options{Name: "stranger", KeySet: 1})
+	repo := newFakeRepo()
+	artifact := repo.push("v1", "artifact")
+	build := map[string]string{"build": "7"}
+	repo.signAs(t, artifact, stranger, notation.SignOptions{})
+	repo.signAs(t, artifact, stranger, notation.SignOptions{Metadata: build})
+	repo.signAs(t, artifact, chain, notation.SignOptions{})
+	near := repo.signAs(t, artifact, chain, notation.SignOptions{Metadata: build})
+	v := verifierFor(t, chain)
+	v.Policy = policy(t, "strict", `"trustStores": ["ca:test"], "trustedIdentities": ["x509.subject: C=US, ST=WA, O=other"]`)
+	v.Metadata = build
+	verdict, err := v.Verify(t.Context(), repo, byDigest(t, artifact))
+	checkRefusal(t, verdict, err, notation.ErrRejected, reason.VerifyIdentityUntrusted)
+	if !strings.Contains(err.Error(), string(near.Digest)) {
+		t.Error(err)
+	}
+}
+
 // attack: REG-05
 func TestSignatureLimit(t *testing.T) {
 	t.Parallel()

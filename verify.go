@@ -233,16 +233,36 @@ func (v *Verdict) reject() error {
 	}}
 }
 
-// closest returns the signature whose first failed finding comes last, and
-// that finding.
+// closest returns the signature that came closest to passing, and its first
+// failed finding: the later that comes, the closer.
 func (v *Verdict) closest() (SignatureVerdict, Finding) {
 	best, reached := 0, -1
-	for i, s := range v.Signatures {
-		if n := s.first(Failed); n > reached {
+	for i := range v.Signatures {
+		n := v.Signatures[i].first(Failed)
+		if n > reached || n == reached && v.Signatures[i].closerThan(&v.Signatures[best]) {
 			best, reached = i, n
 		}
 	}
 	return v.Signatures[best], v.Signatures[best].Findings[reached]
+}
+
+// closerThan orders signatures that failed the same check first: a known root
+// counts more than an unknown one, and fewer failures more than many.
+func (s *SignatureVerdict) closerThan(t *SignatureVerdict) bool {
+	known := func(s *SignatureVerdict) bool { return s.Findings[s.first(Failed)].Reason != reason.VerifyRootUntrusted }
+	if known(s) != known(t) {
+		return known(s)
+	}
+	return s.failures() < t.failures()
+}
+
+func (s *SignatureVerdict) failures() (n int) {
+	for _, f := range s.Findings {
+		if f.Outcome == Failed {
+			n++
+		}
+	}
+	return n
 }
 
 // first returns the index of the first finding with the outcome o, or -1.

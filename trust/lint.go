@@ -167,8 +167,12 @@ func (l *linter) timestamps(s *Statement) {
 		l.add(Warning, verifyTimestamp, reason.PolicyTimestampUnused, "add a store of type tsa, or remove verifyTimestamp",
 			"it has no effect, because no store is of type tsa")
 	case !tsa:
-		l.add(Notice, at, reason.PolicyNoTimestamp, "add a store of type tsa if signatures are time-stamped",
-			"no store is of type tsa, so that signatures are rejected once a certificate of their chain has expired")
+		consequence := "rejected"
+		if s.Action(AuthenticTimestamp) == Log {
+			consequence = "logged as such"
+		}
+		l.add(Notice, at, reason.PolicyNoTimestamp, "sign anew before that day; a store of type tsa helps only where time stamps are verified",
+			"no store is of type tsa, so that signatures are %s once a certificate of their chain has expired", consequence)
 	}
 }
 
