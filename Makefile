@@ -40,6 +40,7 @@ tools: ## build the pinned tools that tests run
 	@cd tools/oras && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
 	@cd tools/crane && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
 	@cd tools/distribution && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
+	@cd tools/timestamp-server && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
 
 setup: ## install what tests need of Debian's packages
 	@test/setup

@@ -1,5 +1,5 @@
-// Package toolbox finds the programs of others that tests run: oras, crane and
-// the registry of distribution, which are built from the pinned modules under
+// Package toolbox finds the programs of others that tests run: oras, crane,
+// the registry of distribution and sigstore's timestamp-server, which are built from the pinned modules under
 // tools/, and docker-registry, skopeo and openssl, which come from Debian.
 //
 // A test that needs a program that is not there is skipped with a line that
@@ -34,6 +34,8 @@ func sources() map[string]source {
 		"oras":     {"oras", "oras.land/oras/cmd/oras"},
 		"crane":    {"crane", "github.com/google/go-containerregistry/cmd/crane"},
 		"registry": {"distribution", "github.com/distribution/distribution/v3/cmd/registry"},
+
+		"timestamp-server": {"timestamp-server", "github.com/sigstore/timestamp-authority/v2/cmd/timestamp-server"},
 	}
 }
 
