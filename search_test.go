@@ -205,9 +205,9 @@ func TestClosest(t *testing.T) {
 	}
 }
 
-// TestClosestOfEqual has three signatures that fail the same check: a known
+// TestClosestOfSameCheck has four signatures that fail the same check: a known
 // root comes before an unknown one, and fewer failures before more.
-func TestClosestOfEqual(t *testing.T) {
+func TestClosestOfSameCheck(t *testing.T) {
 	t.Parallel()
 	chain := testpki.New(t, testpki.Options{})
 	stranger := testpki.New(t, testpki.Options{Name: "stranger", KeySet: 1})
