@@ -1,0 +1,156 @@
+package revocation
+
+import (
+	"context"
+	"crypto/x509"
+	"time"
+
+	"github.com/notaryv2/notation/reason"
+)
+
+// A Checker learns the revocation status of certificates. It is safe for
+// concurrent use.
+type Checker interface {
+	// Check returns one result for each certificate of the chain but the
+	// last, in the order of the chain: leaf first, each followed by its
+	// issuer, root last. It must be a chain whose signatures and rules hold.
+	// The root vouches for itself and is not checked, so a chain of one has no
+	// results, and nothing is known about it.
+	Check(ctx context.Context, chain []*x509.Certificate, e Evidence) []Result
+}
+
+// Evidence is what came with a signature. Its zero value is none.
+type Evidence struct {
+	// Authentic is an instant before or at which the signature certainly
+	// existed, as somebody trusted says: the end of the range that a verified
+	// time stamp gives, or the authentic signing time. The signer's own claim
+	// is no such time. Zero if there is none.
+	//
+	// A certificate whose revocation takes effect after it is good, see
+	// [Result.RevokedAt]. A revocation takes effect at its invalidityDate or,
+	// if earlier or alone, its revocation date. Without an invalidityDate the
+	// date counts only if the reason is stated and is one of unspecified,
+	// affiliationChanged, superseded, cessationOfOperation and
+	// privilegeWithdrawn; for any other, the key may have been in other hands
+	// before, and the revocation holds for all time (RFC 3161 section 4).
+	Authentic time.Time
+	OCSP      [][]byte // OCSP responses in DER, judged as if they had been fetched
+	CRLs      [][]byte // complete revocation lists in DER, likewise
+}
+
+// Status is what is known about a certificate.
+type Status uint8
+
+// The statuses. The zero value is not an answer.
+const (
+	Unavailable Status = iota // there is somebody to ask, and no usable answer
+	NoSource                  // the certificate names nobody to ask
+	Unknown                   // the authority does not know the certificate, or is revoked itself
+	Revoked                   // revoked or on hold
+	Good                      // not revoked, says somebody entitled to
+)
+
+// String returns the name of the status, such as "noSource".
+func (s Status) String() string {
+	switch s {
+	case NoSource:
+		return "noSource"
+	case Unknown:
+		return "unknown"
+	case Revoked:
+		return "revoked"
+	case Good:
+		return "good"
+	default:
+		return "unavailable"
+	}
+}
+
+// Method is how a status was learned; "" if it was not.
+type Method string
+
+// The methods.
+const (
+	OCSP Method = "OCSP"
+	CRL  Method = "CRL"
+)
+
+// Reason is why a certificate was revoked, as RFC 5280 section 5.3.1 names it.
+// "" means that no reason is stated.
+type Reason string
+
+// The reasons. Other numbers read as "unknown".
+const (
+	Unspecified          Reason = "unspecified"
+	KeyCompromise        Reason = "keyCompromise"
+	CACompromise         Reason = "cACompromise"
+	AffiliationChanged   Reason = "affiliationChanged"
+	Superseded           Reason = "superseded"
+	CessationOfOperation Reason = "cessationOfOperation"
+	CertificateHold      Reason = "certificateHold"
+	RemoveFromCRL        Reason = "removeFromCRL"
+	PrivilegeWithdrawn   Reason = "privilegeWithdrawn"
+	AACompromise         Reason = "aACompromise"
+
+	unknownReason Reason = "unknown"
+)
+
+func reasonOf(number byte) Reason {
+	names := [...]Reason{
+		Unspecified, KeyCompromise, CACompromise, AffiliationChanged, Superseded, CessationOfOperation,
+		CertificateHold, unknownReason, RemoveFromCRL, PrivilegeWithdrawn, AACompromise,
+	}
+	if int(number) < len(names) {
+		return names[number]
+	}
+	return unknownReason
+}
+
+// Result is what is known about one certificate.
+type Result struct {
+	Status Status
+	Method Method // that gave the status
+	Source string // URL that was asked, even if long ago; "" for stapled evidence
+	// RevokedAt is when the certificate was revoked. If the status is Good,
+	// the revocation came after the authentic time and does not count.
+	RevokedAt      time.Time
+	InvalidityDate time.Time // since when the key is thought to be in other hands, if stated
+	Reason         Reason
+	ThisUpdate     time.Time // since when the answer holds
+	NextUpdate     time.Time // until when; zero if an OCSP response does not say
+	FromCache      bool
+	// Err says why the status is not Good. It is nil if it is.
+	Err *reason.Error
+}
+
+// answer is what one source says about one certificate.
+type answer struct {
+	status     Status
+	revokedAt  time.Time
+	invalidity time.Time // zero if not stated
+	reason     Reason
+	this, next time.Time
+	method     Method
+	source     string
+	cached     bool
+}
+
+// counts reports whether a revocation holds for a signature that certainly
+// existed at the authentic time; see [Evidence].
+func (a *answer) counts(authentic time.Time) bool {
+	if authentic.IsZero() {
+		return true
+	}
+	from := a.revokedAt
+	if !a.invalidity.IsZero() {
+		if a.invalidity.Before(from) {
+			from = a.invalidity
+		}
+		return !authentic.Before(from)
+	}
+	switch a.reason {
+	case Unspecified, AffiliationChanged, Superseded, CessationOfOperation, PrivilegeWithdrawn:
+		return !authentic.Before(from)
+	}
+	return true
+}
