@@ -249,7 +249,9 @@ func (v *Verdict) closest() (SignatureVerdict, Finding) {
 // closerThan orders signatures that failed the same check first: a known root
 // counts more than an unknown one, and fewer failures more than many.
 func (s *SignatureVerdict) closerThan(t *SignatureVerdict) bool {
-	known := func(s *SignatureVerdict) bool { return s.Findings[s.first(Failed)].Reason != reason.VerifyRootUntrusted }
+	known := func(s *SignatureVerdict) bool {
+		return s.Findings[s.first(Failed)].Reason != reason.VerifyRootUntrusted
+	}
 	if known(s) != known(t) {
 		return known(s)
 	}
