@@ -7,6 +7,7 @@ const (
 
 	RegistryUnreachable Code = "registry.unreachable"
 	RegistryTimeout     Code = "registry.timeout"
+	RegistryInterrupted Code = "registry.interrupted"
 	RegistryUnavailable Code = "registry.unavailable"
 	RegistryTLS         Code = "registry.tls"
 	RegistryPlainHTTP   Code = "registry.plain-http"
@@ -35,7 +36,8 @@ const (
 func registryEntries() []Entry {
 	return []Entry{
 		{RegistryUnreachable, "No connection to the registry came about, or it broke off.", "Check the registry's name, the network and the proxy settings."},
-		{RegistryTimeout, "The registry did not answer in time, stalled, or was not waited for any longer.", "Try again; allow more time with --timeout."},
+		{RegistryTimeout, "The registry did not answer in the time that it was given, or stalled.", "Try again; allow more time with --timeout."},
+		{RegistryInterrupted, "The request was given up before the registry had answered, for example with Ctrl-C.", "Run it again."},
 		{RegistryUnavailable, "The registry or its token service has too many requests or a fault of its own, also after several tries.", "Try again later."},
 		{RegistryTLS, "No trusted TLS connection to the registry came about.", "Give the registry's root certificate with --ca-file, or a client certificate with --cert-file and --key-file."},
 		{RegistryPlainHTTP, "The registry speaks plain HTTP where TLS was expected.", "If its network is trusted, allow plain HTTP with --insecure-registry."},
@@ -45,9 +47,9 @@ func registryEntries() []Entry {
 		{RegistryDenied, "The registry does not allow this to the login that was used, or to anybody without one.", "Log in as somebody who may do it."},
 		{RegistryRealm, "The registry names a token service to which credentials must not be sent.", "Have the registry name a token service over HTTPS."},
 		{RegistryCredentials, "A login could not be looked up, kept or removed.", "Check Docker's config.json and the credential helper that is named there or in notation's config.json."},
-		{RegistryListing, "The list of referrers is malformed or leads astray, so that it may be incomplete.", "Try again; if it persists, ask the registry's operator."},
-		{RegistryListingEntry, "An entry of the list of referrers cannot be used and is left out.", "Have the artifact that it names pushed again."},
-		{RegistryNoListing, "The registry answers the request for referrers with something that is no list; it is taken to have no such API.", "None is needed if signatures are found; else ask the registry's operator."},
+		{RegistryListing, "The list of referrers is malformed, does not end or leads astray, so that it may be incomplete.", "Try again; if it persists, ask the registry's operator."},
+		{RegistryListingEntry, "An entry of the list of referrers cannot be used; if it may be what was asked for, the list is incomplete.", "Have what the entry names pushed again, or the entry removed."},
+		{RegistryNoListing, "The request for referrers was answered with a page that is no list; if no other place has a list, nothing is known.", "Check for a proxy or a captive portal; have the registry answer 404 for paths that it does not know."},
 		{RegistryReferrersTag, "The tag under which referrers are listed holds something else, which is not overwritten.", "Remove or move that tag, or use a registry with the referrers API."},
 		{RegistryIndexFull, "The index under the referrers tag would become longer than registries take.", "Remove signatures that are no longer needed, or use a registry with the referrers API."},
 		{RegistryLostUpdate, "Others overwrote the referrers tag each time that it was written.", "Try again when fewer others write to this artifact."},

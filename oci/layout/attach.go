@@ -67,10 +67,10 @@ func (r *Repository) Attach(ctx context.Context, ref oci.Reference, build func(s
 		return oci.Attached{}, err
 	}
 	if err := r.commit(ctx, c); err != nil {
-		return oci.Attached{}, err
+		return oci.Attached{}, r.fault(err)
 	}
 	attached := oci.Attached{Subject: subject, Manifest: c.manifest}
-	return attached, r.readBack(ctx, attached)
+	return attached, r.fault(r.readBack(ctx, attached))
 }
 
 // newChange checks an attachment. Whatever build returns, nothing gets into a

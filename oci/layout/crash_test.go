@@ -342,7 +342,7 @@ func TestTarGoneWhileBuilding(t *testing.T) {
 		code reason.Code
 	}{
 		"gone":   {os.Remove, reason.OCIRead},
-		"broken": {func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) }, reason.OCILayoutTar},
+		"broken": {func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) }, reason.OCILayout},
 		"index broken": {func(path string) error {
 			s := signable()
 			s.files[ocispec.ImageIndexFile] = []byte("{")

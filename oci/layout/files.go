@@ -1,12 +1,14 @@
 package layout
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/notaryv2/notation/oci"
@@ -173,6 +175,53 @@ func cause(err error) error {
 		return e.Err
 	}
 	return err
+}
+
+// givenUp is the error for the end of a context.
+func givenUp(err error, what string) error {
+	e := reason.Wrap(reason.OCIRead, err, "%s was given up", what)
+	if errors.Is(err, context.Canceled) {
+		return e.WithHint("run it again")
+	}
+	return e.WithHint("allow more time; large layouts take long to read")
+}
+
+// fault names the layout in an error of one of its files, and adds what can be
+// done about it.
+func (r *Repository) fault(err error) error {
+	e, ok := err.(*reason.Error)
+	if !ok {
+		return err
+	}
+	named := *e
+	if name := quote(r.given); !strings.Contains(e.Message, name) {
+		named.Message = "image layout " + name + ": " + e.Message
+	}
+	if reason.Hint(e) == "" {
+		named.Hint = remedy(e.Code)
+	}
+	return &named
+}
+
+// remedy is the hint for a fault of a layout that has none of its own. All of
+// them are on this machine: no network is involved, and trying again is no
+// help.
+func remedy(code reason.Code) string {
+	switch code {
+	case reason.OCINotFound:
+		return "the layout is incomplete, or never held this; copy the artifact into it again"
+	case reason.OCIDigestMismatch, reason.OCISizeMismatch:
+		return "the layout is damaged or was tampered with; copy the artifact again from where it came from"
+	case reason.OCILayoutIndex, reason.OCIDescriptor, reason.OCIManifest, reason.OCIManifestType:
+		return "the layout is damaged, or the program that wrote it is faulty; copy the artifact into a new layout"
+	case reason.OCILayoutVersion:
+		return "write the layout again with a tool that follows the OCI image specification"
+	case reason.OCITooLarge:
+		return "check that this is the layout that was meant"
+	case reason.OCIRead:
+		return "check who may read it, and the disk"
+	}
+	return "copy the artifact into a new layout"
 }
 
 // quote returns hostile text for an error message, in ASCII and cut short.

@@ -28,6 +28,7 @@ type Options struct {
 // several Repositories of one path and by several programs.
 type Repository struct {
 	path  string // absolute, without symbolic links
+	given string // the path that Open was given, for errors
 	name  string
 	isTar bool
 
@@ -65,7 +66,7 @@ func Open(path string, o Options) (*Repository, error) {
 		}
 		return nil, e.WithHint("check who may read it")
 	}
-	r := &Repository{path: resolved, name: o.Name, writing: make(chan struct{}, 1)}
+	r := &Repository{path: resolved, given: path, name: o.Name, writing: make(chan struct{}, 1)}
 	switch {
 	case info.IsDir():
 	case info.Mode().IsRegular():
@@ -76,11 +77,11 @@ func Open(path string, o Options) (*Repository, error) {
 	}
 	f, err := r.files(context.Background())
 	if err != nil {
-		return nil, err
+		return nil, r.fault(err)
 	}
 	defer f.close()
 	if err := checkVersion(f); err != nil {
-		return nil, err
+		return nil, r.fault(err)
 	}
 	return r, nil
 }
@@ -99,7 +100,7 @@ func checkVersion(f files) error {
 		Version string `json:"imageLayoutVersion"`
 	}
 	if err := strictjson.UnmarshalOpen(raw, &v); err != nil {
-		return reason.Wrap(reason.OCILayoutVersion, err, "file %s is malformed", ocispec.ImageLayoutFile)
+		return reason.Wrap(reason.OCILayoutVersion, err, "the file %s is malformed", ocispec.ImageLayoutFile)
 	}
 	if patch, ok := strings.CutPrefix(v.Version, "1.0."); !ok || patch == "" || strings.Trim(patch, "0123456789") != "" {
 		return reason.Errorf(reason.OCILayoutVersion, "image layout has the version %s, not %s", quote(v.Version), ocispec.ImageLayoutVersion)
@@ -110,14 +111,14 @@ func checkVersion(f files) error {
 // files opens the layout as it is now.
 func (r *Repository) files(ctx context.Context) (files, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, reason.Wrap(reason.OCIRead, err, "reading the image layout was given up")
+		return nil, givenUp(err, "reading")
 	}
 	if r.isTar {
 		return r.tarFiles(ctx)
 	}
 	root, err := os.OpenRoot(r.path)
 	if err != nil {
-		return nil, reason.Wrap(reason.OCIRead, cause(err), "cannot open the image layout %s", quote(r.path))
+		return nil, reason.Wrap(reason.OCIRead, cause(err), "cannot open the directory").WithHint("check who may read it")
 	}
 	return dirFiles{root}, nil
 }
@@ -127,15 +128,15 @@ func (r *Repository) files(ctx context.Context) (files, error) {
 func (r *Repository) tarFiles(ctx context.Context) (tarFiles, error) {
 	f, err := os.OpenFile(r.path, os.O_RDONLY|nonBlocking, 0)
 	if err != nil {
-		return tarFiles{}, reason.Wrap(reason.OCIRead, cause(err), "cannot open the image layout %s", quote(r.path))
+		return tarFiles{}, reason.Wrap(reason.OCIRead, cause(err), "cannot open the tarball").WithHint("check who may read it")
 	}
 	info, err := f.Stat()
 	if err == nil {
-		err = checkRegular(quote(r.path), info)
+		err = checkRegular("the tarball", info)
 	}
 	if err != nil {
 		_ = f.Close()
-		return tarFiles{}, openError(quote(r.path), err)
+		return tarFiles{}, openError("the tarball", err)
 	}
 	r.scanned.Lock()
 	defer r.scanned.Unlock()
@@ -158,6 +159,11 @@ func (r *Repository) Name() string { return r.name }
 // part. The descriptor has media type, digest and size, no more. Where a
 // manifest says its own media type, the index must not say another.
 func (r *Repository) Resolve(ctx context.Context, ref oci.Reference) (oci.Descriptor, error) {
+	d, err := r.resolve(ctx, ref)
+	return d, r.fault(err)
+}
+
+func (r *Repository) resolve(ctx context.Context, ref oci.Reference) (oci.Descriptor, error) {
 	if err := ref.CheckComplete(); err != nil {
 		return oci.Descriptor{}, err
 	}
@@ -175,7 +181,7 @@ func (r *Repository) Resolve(ctx context.Context, ref oci.Reference) (oci.Descri
 		d, err = findTag(entries, ref.Tag())
 		if err == nil && ref.Digest() != "" && ref.Digest() != d.Digest {
 			err = reason.Errorf(reason.OCITagMismatch, "tag %s names %s, not %s", quote(ref.Tag()), quote(string(d.Digest)), ref.Digest()).
-				WithHint("drop the tag, or use the digest that it names now")
+				WithHint("find out who moved the tag and why; if the digest comes from somebody you trust, use it without the tag")
 		}
 	} else {
 		d, err = findDigest(f, entries, ref.Digest())
@@ -260,8 +266,9 @@ func readIndex(f files) ([]indexEntry, error) {
 func (r *Repository) Fetch(ctx context.Context, d oci.Descriptor, limit int64) ([]byte, error) {
 	f, err := r.files(ctx)
 	if err != nil {
-		return nil, err
+		return nil, r.fault(err)
 	}
 	defer f.close()
-	return readBlob(f, d, limit)
+	content, err := readBlob(f, d, limit)
+	return content, r.fault(err)
 }

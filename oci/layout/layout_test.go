@@ -197,6 +197,9 @@ func TestResolveRefuses(t *testing.T) {
 				t.Parallel()
 				_, err := r.Resolve(context.Background(), tt.ref)
 				wantCode(t, err, tt.code)
+				if tt.code != reason.OCIReferenceIncomplete {
+					checkNamed(t, err, r.given)
+				}
 				_, err = r.Attach(context.Background(), tt.ref, sign("must not be called"))
 				wantCode(t, err, tt.code)
 			})
@@ -331,5 +334,84 @@ func BenchmarkVerifyPath(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// checkNamed checks that an error names the layout, once, and says what to do
+// that has nothing to do with a network.
+func checkNamed(t *testing.T, err error, path string) {
+	t.Helper()
+	if strings.Count(err.Error(), path) != 1 {
+		t.Errorf("does not name %s once: %v", path, err)
+	}
+	hint := reason.Hint(err)
+	if hint == "" || strings.Contains(hint, "network") || strings.Contains(hint, "--timeout") || strings.Contains(hint, "try again") {
+		t.Errorf("hint is %q", hint)
+	}
+	if reason.Of(err) == reason.OCITagMismatch && (!strings.Contains(hint, "who moved the tag") || strings.Contains(hint, "names now")) {
+		t.Errorf("hint is %q", hint)
+	}
+}
+
+// TestDamagedBlob names what is wrong with a layout whose blobs are not all
+// there, or not as they were.
+//
+// attack: FS-05
+func TestDamagedBlob(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		do   func(path string) error
+		code reason.Code
+		hint string
+	}{
+		"missing": {os.Remove, reason.OCINotFound, "incomplete"},
+		"longer":  {func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) }, reason.OCISizeMismatch, "damaged"},
+		"other": {func(path string) error {
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(path, bytes.Repeat([]byte("x"), len(raw)), 0o600)
+		}, reason.OCIDigestMismatch, "damaged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSketch()
+			image := s.image("a")
+			s.tag(image, "v1")
+			dir := s.dir(t)
+			r := mustOpen(t, dir)
+			if err := tt.do(filepath.Join(dir, filepath.FromSlash(blobPath(image.Digest)))); err != nil {
+				t.Fatal(err)
+			}
+			_, resolveErr := r.Resolve(t.Context(), byTag(t, "v1"))
+			_, fetchErr := r.Fetch(t.Context(), image, 1<<20)
+			for _, err := range []error{resolveErr, fetchErr} {
+				wantCode(t, err, tt.code)
+				checkNamed(t, err, dir)
+				if !strings.Contains(reason.Hint(err), tt.hint) {
+					t.Errorf("hint is %q", reason.Hint(err))
+				}
+			}
+		})
+	}
+}
+
+// TestLockInterrupted checks that an interruption is not blamed on another
+// program.
+func TestLockInterrupted(t *testing.T) {
+	t.Parallel()
+	r := mustOpen(t, signable().dir(t))
+	unlock, err := r.lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = r.lock(ctx)
+	wantCode(t, err, reason.OCILayoutLock)
+	if !strings.Contains(err.Error(), "interrupted") || strings.Contains(reason.Hint(err), "program") {
+		t.Errorf("got %v, hint %q", err, reason.Hint(err))
 	}
 }

@@ -30,7 +30,7 @@ func (r *Repository) lock(ctx context.Context) (unlock func(), err error) {
 	select {
 	case r.writing <- struct{}{}:
 	case <-ctx.Done():
-		return nil, lockError(r.path, ctx.Err())
+		return nil, lockError(ctx.Err())
 	}
 	defer func() {
 		if err != nil {
@@ -38,12 +38,12 @@ func (r *Repository) lock(ctx context.Context) (unlock func(), err error) {
 		}
 	}()
 	if err := r.step(stepLock, r.lockPath()); err != nil {
-		return nil, lockError(r.path, err)
+		return nil, lockError(err)
 	}
 	for {
 		l, err := tryLock(ctx, r.lockPath())
 		if err != nil {
-			return nil, lockError(r.path, err)
+			return nil, lockError(err)
 		}
 		if l == nil {
 			continue // whoever had the lock has removed the file since
@@ -93,10 +93,13 @@ func checkLockFile(path string) error {
 	return checkRegular(filepath.Base(path), info)
 }
 
-func lockError(path string, err error) error {
+func lockError(err error) error {
 	if reason.Of(err) != "" {
 		return err
 	}
-	return reason.Wrap(reason.OCILayoutLock, cause(err), "cannot lock the image layout %s", quote(path)).
+	if errors.Is(err, context.Canceled) {
+		return reason.Wrap(reason.OCILayoutLock, err, "interrupted while waiting for the lock").WithHint("run it again")
+	}
+	return reason.Wrap(reason.OCILayoutLock, cause(err), "cannot take the lock").
 		WithHint("wait until the other program that writes it has ended, and check permissions")
 }

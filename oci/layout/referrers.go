@@ -18,12 +18,12 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, o oci
 	}
 	f, err := r.files(ctx)
 	if err != nil {
-		return oci.Listing{}, err
+		return oci.Listing{}, r.fault(err)
 	}
 	defer f.close()
 	entries, err := readIndex(f)
 	if err != nil {
-		return oci.Listing{}, err
+		return oci.Listing{}, r.fault(err)
 	}
 	w := walk{
 		files: f, subject: subject, options: o, max: o.Max,
@@ -33,7 +33,7 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, o oci
 		w.max = oci.MaxReferrers
 	}
 	err = w.list(ctx, entries, 0)
-	return w.found, err
+	return w.found, r.fault(err)
 }
 
 // walk is one search for referrers.
@@ -62,7 +62,7 @@ type visited struct {
 func (w *walk) list(ctx context.Context, entries []indexEntry, depth int) error {
 	for i := range entries {
 		if err := ctx.Err(); err != nil {
-			return reason.Wrap(reason.OCIRead, err, "listing referrers was given up")
+			return givenUp(err, "listing referrers")
 		}
 		if w.found.Truncated {
 			return nil

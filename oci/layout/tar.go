@@ -72,14 +72,14 @@ func scanTar(ctx context.Context, file io.ReaderAt, size int64) (*tarball, error
 	end := int64(0)
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, reason.Wrap(reason.OCIRead, err, "reading the tarball was given up")
+			return nil, givenUp(err, "reading the tarball")
 		}
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return t, nil
 		}
 		if err != nil {
-			return nil, reason.Wrap(reason.OCILayoutTar, err, "tarball is malformed after entry %d", len(t.order))
+			return nil, malformedTar(err, len(t.order))
 		}
 		// The reader takes exactly the headers, so it stands at the content.
 		data, err := section.Seek(0, io.SeekCurrent)
@@ -92,7 +92,7 @@ func scanTar(ctx context.Context, file io.ReaderAt, size int64) (*tarball, error
 		}
 		e.regular = h.Typeflag == tar.TypeReg
 		if h.Size > size-data {
-			return nil, reason.Errorf(reason.OCILayoutTar, "tarball ends inside its entry %s", quote(h.Name))
+			return nil, reason.Errorf(reason.OCILayoutTar, "tarball ends inside its entry %s", quote(h.Name)).WithHint(hintCut)
 		}
 		e.end = min(data+(h.Size+tarBlock-1)/tarBlock*tarBlock, size)
 		end = e.end
@@ -100,6 +100,25 @@ func scanTar(ctx context.Context, file io.ReaderAt, size int64) (*tarball, error
 			return nil, err
 		}
 	}
+}
+
+// hintCut is for a tarball that is shorter than it says.
+const hintCut = "the tarball was cut short; copy or write it again"
+
+// malformedTar is the error for what the reader of tarballs does not accept
+// after some entries.
+func malformedTar(err error, entries int) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.As(err, new(*fs.PathError)):
+		return reason.Wrap(reason.OCIRead, cause(err), "cannot read the tarball")
+	case entries == 0:
+		return reason.Errorf(reason.OCILayout, "the file is no tarball").
+			WithHint("name a layout directory, or a .tar of one")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return reason.Errorf(reason.OCILayoutTar, "tarball ends after entry %d", entries).WithHint(hintCut)
+	}
+	return reason.Wrap(reason.OCILayoutTar, err, "tarball is malformed after entry %d", entries).
+		WithHint("copy the tarball again, or write it anew: tar -C DIR -cf FILE .")
 }
 
 // add records an entry. Directories may be given more than once.
@@ -164,7 +183,7 @@ func checkCompression(r io.ReaderAt) error {
 		{"\x1f\x8b", "gzip"}, {"\x28\xb5\x2f\xfd", "zstd"}, {"BZh", "bzip2"}, {"\xfd7zXZ", "xz"},
 	} {
 		if strings.HasPrefix(string(magic[:n]), c.magic) {
-			return reason.Errorf(reason.OCILayoutTar, "tarball is compressed with %s", c.name).
+			return reason.Errorf(reason.OCILayout, "the file is compressed with %s", c.name).
 				WithHint("decompress it first; the blobs in it are compressed already")
 		}
 	}

@@ -201,7 +201,7 @@ func (r *Repository) readBack(ctx context.Context, subject digest.Digest, manife
 // confirm looks for the manifest in what has just been read.
 func (r *Repository) confirm(subject digest.Digest, manifest oci.Descriptor, api *source, tag *tagState) error {
 	c := collector{subject: subject, artifactType: manifest.ArtifactType, max: oci.MaxReferrers}
-	sources := []*source{tag.source()}
+	sources := []*source{tag.source(c)}
 	if api != nil {
 		sources = append([]*source{api}, sources...)
 	}

@@ -96,7 +96,7 @@ func newTransport(config *tls.Config, t timing) *http.Transport {
 	}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: t.connect, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            dialer(t),
 		TLSHandshakeTimeout:    t.connect,
 		TLSClientConfig:        config,
 		ForceAttemptHTTP2:      true,

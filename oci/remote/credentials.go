@@ -2,14 +2,10 @@ package remote
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"github.com/notaryv2/notation/reason"
@@ -108,7 +104,7 @@ func (s *CredentialStore) Find(ctx context.Context, registry string) (Credential
 	if !s.o.Explicit.isEmpty() {
 		return s.o.Explicit, nil
 	}
-	places, err := s.places(registry)
+	places, err := s.places(ctx, registry)
 	faults := []error{err}
 	address := credentials.ServerAddressFromRegistry(registry)
 	for _, p := range places {
@@ -140,78 +136,85 @@ type Saved struct {
 	Warning string
 }
 
-// Save keeps a credential in the first helper configured for the registry
-// that is installed, or else in Docker's config.json, which takes the
-// platform's own helper if there is one and it holds nothing yet. The code of
-// errors is registry.credentials.
+// Save keeps a credential with the first helper configured for the registry or,
+// if none is configured, in Docker's config.json, which takes the platform's
+// own helper if there is one and the file holds nothing yet. A helper that is
+// configured and not installed is an error: whoever has configured one does not
+// want passwords in a file. The codes of errors
+// are registry.credentials, registry.interrupted and registry.timeout.
 func (s *CredentialStore) Save(ctx context.Context, registry string, c Credential) (Saved, error) {
+	saved, err := s.save(ctx, registry, c)
+	if err == nil || ctx.Err() == nil {
+		return saved, err
+	}
+	code := reason.RegistryTimeout
+	if errors.Is(ctx.Err(), context.Canceled) {
+		code = reason.RegistryInterrupted
+	}
+	return Saved{}, reason.Wrap(code, context.Cause(ctx), "the login was still being kept").
+		WithHint("log in again; see whether the credential helper waits for something")
+}
+
+func (s *CredentialStore) save(ctx context.Context, registry string, c Credential) (Saved, error) {
 	address := credentials.ServerAddressFromRegistry(registry)
 	own, err := s.ownPlaces(registry)
 	if err != nil {
 		return Saved{}, err
 	}
-	for _, p := range own {
-		switch err := p.store.Put(ctx, address, c.forAuth()); {
-		case errors.Is(err, exec.ErrNotFound):
-			s.log.Debug("credential helper is not installed", "place", p.name)
-		case err != nil:
-			return Saved{}, saveError(err, p.name)
-		default:
-			return Saved{Where: p.name}, nil
-		}
+	if len(own) > 0 {
+		return own[0].save(ctx, address, c)
 	}
-	return s.saveWithDocker(ctx, registry, c)
-}
-
-func (s *CredentialStore) saveWithDocker(ctx context.Context, registry string, c Credential) (Saved, error) {
-	path, err := s.dockerConfigPath()
+	config, err := s.dockerConfig(ctx)
 	if err != nil {
 		return Saved{}, err
 	}
-	config, err := readDockerConfig(path)
-	if err != nil {
-		return Saved{}, err
-	}
-	address := credentials.ServerAddressFromRegistry(registry)
 	if helper := config.helper(address); helper != "" {
-		place, err := helperPlace(helper, path)
+		p, err := helperPlace(helper, config.name)
 		if err != nil {
 			return Saved{}, err
 		}
-		switch err := place.store.Put(ctx, address, c.forAuth()); {
-		case err == nil:
-			return Saved{Where: place.name}, nil
-		case !errors.Is(err, exec.ErrNotFound):
-			return Saved{}, saveError(err, place.name)
-		}
-		// As long as the helper is missing, Docker would not find a credential
-		// in the file either; this program does.
-		return s.saveInFile(ctx, path, address, c)
+		return p.save(ctx, address, c)
 	}
-	store, err := credentials.NewStore(path, credentials.StoreOptions{DetectDefaultNativeStore: true})
-	if err != nil {
-		return Saved{}, saveError(err, path)
-	}
-	switch err := store.Put(ctx, address, c.forAuth()); {
-	case errors.Is(err, credentials.ErrPlaintextPutDisabled):
-		return s.saveInFile(ctx, path, address, c)
-	case err != nil:
-		return Saved{}, saveError(err, path)
-	}
-	return Saved{Where: "the credential helper of this platform, now named in " + path}, nil
+	return saveWithDocker(ctx, config, address, c)
 }
 
-func (s *CredentialStore) saveInFile(ctx context.Context, path, address string, c Credential) (Saved, error) {
-	file, err := credentials.NewFileStore(path)
+func (p place) save(ctx context.Context, address string, c Credential) (Saved, error) {
+	switch err := p.store.Put(ctx, address, c.forAuth()); {
+	case errors.Is(err, exec.ErrNotFound):
+		return Saved{}, reason.Errorf(reason.RegistryCredentials, "cannot keep the login: %s, is not installed", p.name).
+			WithHint("install that credential helper, or remove it from the file that names it; nothing was kept")
+	case err != nil:
+		return Saved{}, saveError(err, p.name)
+	}
+	return Saved{Where: p.name}, nil
+}
+
+// saveWithDocker keeps a credential as Docker would where no helper is
+// configured.
+func saveWithDocker(ctx context.Context, config *dockerConfig, address string, c Credential) (Saved, error) {
+	_, err := await(ctx, func() (struct{}, error) {
+		store, err := credentials.NewStore(config.path, credentials.StoreOptions{DetectDefaultNativeStore: true})
+		if err == nil {
+			err = store.Put(ctx, address, c.forAuth())
+		}
+		return struct{}{}, err
+	})
+	switch {
+	case err == nil:
+		return Saved{Where: "the credential helper of this platform, now named in " + config.name}, nil
+	case !errors.Is(err, credentials.ErrPlaintextPutDisabled):
+		return Saved{}, saveError(err, config.name)
+	}
+	file, err := config.file(ctx)
 	if err == nil {
 		err = file.Put(ctx, address, c.forAuth())
 	}
 	if err != nil {
-		return Saved{}, saveError(err, path)
+		return Saved{}, saveError(err, config.name)
 	}
 	return Saved{
-		Where:   path,
-		Warning: fmt.Sprintf("no credential helper is configured: the password is kept unencrypted in %s", path),
+		Where:   config.name,
+		Warning: fmt.Sprintf("no credential helper is configured: the password is kept unencrypted in %s", config.name),
 	}, nil
 }
 
@@ -224,7 +227,7 @@ func saveError(err error, where string) error {
 // look, and returns the places that held one. Explicit credentials are not
 // touched. The code of errors is registry.credentials.
 func (s *CredentialStore) Delete(ctx context.Context, registry string) ([]string, error) {
-	places, err := s.places(registry)
+	places, err := s.places(ctx, registry)
 	faults := []error{err}
 	var removed []string
 	address := credentials.ServerAddressFromRegistry(registry)
@@ -253,29 +256,25 @@ type place struct {
 
 // places returns where to look for a registry's credential. With an error it
 // returns the places that can be looked at all the same.
-func (s *CredentialStore) places(registry string) ([]place, error) {
+func (s *CredentialStore) places(ctx context.Context, registry string) ([]place, error) {
 	places, ownErr := s.ownPlaces(registry)
-	path, err := s.dockerConfigPath()
-	if err != nil {
-		return places, errors.Join(ownErr, err)
-	}
-	config, err := readDockerConfig(path)
+	config, err := s.dockerConfig(ctx)
 	if err != nil {
 		return places, errors.Join(ownErr, err)
 	}
 	faults := []error{ownErr}
 	if helper := config.helper(credentials.ServerAddressFromRegistry(registry)); helper != "" {
-		p, err := helperPlace(helper, path)
+		p, err := helperPlace(helper, config.name)
 		faults = append(faults, err)
 		if err == nil {
 			places = append(places, p)
 		}
 	}
-	file, err := credentials.NewFileStore(path)
+	file, err := config.file(ctx)
 	if err != nil {
-		faults = append(faults, reason.Wrap(reason.RegistryCredentials, sanitised{err}, "cannot read %s", path))
+		faults = append(faults, reason.Wrap(reason.RegistryCredentials, sanitised{err}, "cannot read %s", config.name))
 	} else {
-		places = append(places, place{path, file})
+		places = append(places, place{config.name, file})
 	}
 	return places, errors.Join(faults...)
 }
@@ -306,70 +305,5 @@ func helperPlace(helper, configuredIn string) (place, error) {
 		return place{}, reason.Errorf(reason.RegistryCredentials, "%s names the credential helper %s, which is no plain name", configuredIn, quote(helper)).
 			WithHint("write what follows docker-credential- in the name of the helper program")
 	}
-	return place{"docker-credential-" + helper + ", named in " + configuredIn, credentials.NewNativeStore(helper)}, nil
-}
-
-func (s *CredentialStore) dockerConfigPath() (string, error) {
-	if s.o.DockerConfig != "" {
-		return s.o.DockerConfig, nil
-	}
-	if dir := os.Getenv("DOCKER_CONFIG"); dir != "" {
-		return filepath.Join(dir, "config.json"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", reason.Wrap(reason.RegistryCredentials, err, "cannot tell where Docker's config.json is").
-			WithHint("set HOME or DOCKER_CONFIG")
-	}
-	return filepath.Join(home, ".docker", "config.json"), nil
-}
-
-// dockerConfig is what of Docker's config.json names helpers. It is Docker's
-// file, so it is read as Docker reads it and not strictly.
-type dockerConfig struct {
-	CredsStore  string            `json:"credsStore"`
-	CredHelpers map[string]string `json:"credHelpers"`
-}
-
-func (c *dockerConfig) helper(address string) string {
-	if h := c.CredHelpers[address]; h != "" {
-		return h
-	}
-	return c.CredsStore
-}
-
-// readDockerConfig reads Docker's config.json. That it does not exist is fine.
-func readDockerConfig(path string) (*dockerConfig, error) {
-	var c dockerConfig
-	fault := func(err error) error {
-		return reason.Wrap(reason.RegistryCredentials, sanitised{err}, "cannot read %s", path).WithHint("repair or remove the file")
-	}
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return &c, nil
-	}
-	if err != nil {
-		return nil, fault(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	if err != nil {
-		return nil, fault(err)
-	}
-	raw, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
-	switch {
-	case err != nil:
-		return nil, fault(err)
-	case len(raw) > maxConfigFile:
-		return nil, fault(errors.New("the file is too long"))
-	case len(strings.TrimSpace(string(raw))) == 0:
-		return &c, nil
-	}
-	if err := json.Unmarshal(raw, &c); err != nil {
-		return nil, fault(err)
-	}
-	return &c, nil
+	return place{helperPrefix + helper + ", named in " + configuredIn, helperStore{helper}}, nil
 }

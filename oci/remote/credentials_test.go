@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -22,6 +24,9 @@ import (
 // docker-credential-NAME, it keeps secrets in files below $HELPER_DIR.
 func TestMain(m *testing.M) {
 	if name, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "docker-credential-"); ok {
+		if name == "slow" || name == "child" {
+			os.Exit(slowHelper(name))
+		}
 		os.Exit(helper(name, os.Args[1], os.Stdin, os.Stdout))
 	}
 	os.Exit(runTests(m))
@@ -35,7 +40,7 @@ func runTests(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	self, err := os.Executable()
-	for _, name := range []string{"one", "two", "broken", "secretservice", "osxkeychain"} {
+	for _, name := range []string{"one", "two", "broken", "slow", "child", "flood", "secretservice", "osxkeychain"} {
 		if err == nil {
 			err = os.Symlink(self, filepath.Join(dir, "docker-credential-"+name))
 		}
@@ -54,6 +59,12 @@ func runTests(m *testing.M) int {
 // helper speaks the protocol of Docker's credential helpers.
 func helper(name, action string, in io.Reader, out io.Writer) int {
 	text, err := io.ReadAll(in)
+	if name == "flood" {
+		for err == nil {
+			_, err = out.Write(bytes.Repeat([]byte("secret-word"), 1<<10))
+		}
+		return 1
+	}
 	if err != nil || name == "broken" {
 		fmt.Fprint(out, "the keychain is locked")
 		return 1
@@ -82,6 +93,27 @@ func helper(name, action string, in io.Reader, out io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// slowHelper starts a child, which connects to the registry that it is asked
+// about and then waits until it is ended, and waits for the child.
+func slowHelper(name string) int {
+	if name == "slow" {
+		child := exec.Command(helperPrefix+"child", "get")
+		child.Stdin, child.Stdout = os.Stdin, os.Stdout
+		_ = child.Run()
+		return 1
+	}
+	address, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return 1
+	}
+	c, err := net.Dial("tcp", string(address))
+	if err != nil {
+		return 1
+	}
+	_, _ = io.Copy(io.Discard, c)
+	return 1
 }
 
 func writeFile(t *testing.T, path, text string) string {
@@ -210,8 +242,10 @@ func TestSaveAndDelete(t *testing.T) {
 		{name: "into Docker's store", docker: `{"credsStore":"one","keep":"me"}`, where: "docker-credential-one"},
 		{name: "into Docker's helper", docker: `{"credsStore":"one","credHelpers":{"HOST":"two"}}`, where: "docker-credential-two"},
 		{name: "into own store", o: StoreOptions{CredsStore: "two"}, docker: `{"credsStore":"one"}`, where: "docker-credential-two, named in notation's"},
-		{name: "own store not installed", o: StoreOptions{CredsStore: "absent"}, docker: `{"credsStore":"one"}`, where: "docker-credential-one"},
-		{name: "Docker's store not installed", docker: `{"credsStore":"absent"}`, where: "config.json", warning: true},
+		{name: "own store not installed", o: StoreOptions{CredsStore: "absent"}, docker: `{"credsStore":"one"}`, code: reason.RegistryCredentials},
+		{name: "own helper not installed", o: StoreOptions{CredHelpers: map[string]string{"save-own-helper-not-installed.example": "absent"}}, docker: `{}`, code: reason.RegistryCredentials},
+		{name: "Docker's store not installed", docker: `{"credsStore":"absent"}`, code: reason.RegistryCredentials},
+		{name: "Docker's helper not installed", docker: `{"credsStore":"one","credHelpers":{"HOST":"absent"}}`, code: reason.RegistryCredentials},
 		{name: "own store fails", o: StoreOptions{CredsStore: "broken"}, docker: `{}`, code: reason.RegistryCredentials},
 		{name: "own store is a path", o: StoreOptions{CredsStore: "a/b"}, docker: `{}`, code: reason.RegistryCredentials},
 		{name: "Docker's store fails", docker: `{"credsStore":"broken"}`, code: reason.RegistryCredentials},
@@ -233,6 +267,13 @@ func TestSaveAndDelete(t *testing.T) {
 			saved, err := s.Save(t.Context(), registry, Credential{Username: "alice", Password: "secret-word"})
 			wantCode(t, err, tt.code)
 			if err != nil {
+				text, _ := os.ReadFile(tt.o.DockerConfig)
+				if strings.Contains(string(text), "c2VjcmV0LXdvcmQ") || strings.Contains(string(text), "YWxpY2U6") {
+					t.Errorf("kept in plain text: %s", text)
+				}
+				if strings.Contains(tt.name, "not installed") && !(strings.Contains(err.Error(), "docker-credential-absent") && strings.Contains(err.Error(), "not installed")) {
+					t.Errorf("got %v", err)
+				}
 				return
 			}
 			if !strings.Contains(saved.Where, tt.where) || (saved.Warning != "") != tt.warning || strings.Contains(saved.Warning, "secret-word") {
@@ -297,12 +338,12 @@ func TestDockerConfigPlace(t *testing.T) {
 	dir := t.TempDir()
 	s := NewCredentialStore(StoreOptions{})
 	t.Setenv("DOCKER_CONFIG", dir)
-	if got, err := s.dockerConfigPath(); err != nil || got != filepath.Join(dir, "config.json") {
+	if got, err := s.dockerPath(); err != nil || got != filepath.Join(dir, "config.json") {
 		t.Errorf("got %s, %v", got, err)
 	}
 	t.Setenv("DOCKER_CONFIG", "")
 	t.Setenv("HOME", dir)
-	if got, err := s.dockerConfigPath(); err != nil || got != filepath.Join(dir, ".docker", "config.json") {
+	if got, err := s.dockerPath(); err != nil || got != filepath.Join(dir, ".docker", "config.json") {
 		t.Errorf("got %s, %v", got, err)
 	}
 	t.Setenv("HOME", "")
@@ -324,7 +365,7 @@ func TestLogin(t *testing.T) {
 	}{
 		{"Basic", "basic", good, "", "unencrypted"},
 		{"Bearer", "bearer", good, "", "unencrypted"},
-		{"not asked", "", good, "", "unencrypted"},
+		{"not asked", "", good, "", "not checked; no credential helper is configured: the password is kept unencrypted"},
 		{"wrong, Basic", "basic", Credential{Username: "alice", Password: "x"}, reason.RegistryUnauthorized, ""},
 		{"wrong, Bearer", "bearer", Credential{Username: "alice", Password: "x"}, reason.RegistryUnauthorized, ""},
 		{"none", "basic", Credential{}, reason.RegistryCredentials, ""},

@@ -24,7 +24,7 @@
 // no entry is lost.
 //
 // Where it fits, oras-go does the work: challenges and token requests
-// (package auth), credential stores and helpers (package credentials). This is
+// (package auth), Docker's configuration (package credentials). This is
 // the only package that imports it, so that a program that only verifies, and
 // gets its envelopes elsewhere, links no registry client. See
 // docs/decisions/oci-packages.md and docs/decisions/registry-client.md.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -144,6 +143,10 @@ func (r *Repository) withLoginHint(e *reason.Error) error {
 func (r *Repository) transportError(ctx context.Context, q request, err error) error {
 	registry := r.name.Registry()
 	if cause := context.Cause(ctx); cause != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return reason.Wrap(reason.RegistryInterrupted, cause, "interrupted while registry %s was being asked for %s", registry, q.what).
+				WithHint("run it again")
+		}
 		return reason.Wrap(reason.RegistryTimeout, cause, "registry %s was still being asked for %s", registry, q.what).
 			WithHint("allow more time with --timeout")
 	}
@@ -240,9 +243,4 @@ func tlsHint(err error) (string, bool) {
 		return "check the port; if the registry speaks plain HTTP, allow that with --insecure-registry", true
 	}
 	return "", false
-}
-
-// oddity makes a warning of a listing.
-func oddity(code reason.Code, format string, args ...any) error {
-	return &reason.Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }

@@ -2,12 +2,16 @@ package remote
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/notaryv2/notation/reason"
@@ -36,6 +40,15 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		clone := *req
 		clone.Body = &counted{req.Body, ex.progress}
 		req = &clone
+	}
+	if !strings.EqualFold(req.URL.Hostname(), ex.origin.Hostname()) {
+		if addr, err := netip.ParseAddr(req.URL.Hostname()); err == nil && isLinkLocal(addr) {
+			return nil, linkLocalError(ex, hostPort(req.URL))
+		}
+		// A name is looked up when the connection is opened, if not by a proxy.
+		if proxy, err := http.ProxyFromEnvironment(req); err == nil && proxy == nil {
+			req = req.WithContext(context.WithValue(req.Context(), foreignKey{}, hostPort(req.URL)))
+		}
 	}
 	start := time.Now()
 	resp, err := g.next.RoundTrip(req)
@@ -118,6 +131,41 @@ func checkRealm(realm, registry *url.URL) error {
 	return reason.Errorf(reason.RegistryRealm, "registry %s names the token service %s, to which credentials must not be sent",
 		registry.Host, quote(printable(realm))).
 		WithHint("have the registry name a token service over HTTPS")
+}
+
+// foreignKey is the key, in a request's context, of a host and port that are
+// not the registry's own and that this machine looks up.
+type foreignKey struct{}
+
+// isLinkLocal reports whether an address is link-local: RFC 3927 and RFC 4291,
+// section 2.5.6. Clouds give machines their credentials there, and a registry
+// must not aim requests at such a service.
+func isLinkLocal(addr netip.Addr) bool { return addr.Unmap().IsLinkLocalUnicast() }
+
+func linkLocalError(ex *exchange, target string) error {
+	if ex.token {
+		return reason.Errorf(reason.RegistryRealm, "registry %s names a token service at the link-local address %s, to which no request is sent",
+			ex.origin.Host, quote(target)).WithHint("have the registry name a token service that everybody can reach")
+	}
+	return reason.Errorf(reason.RegistryRedirect, "registry %s leads to the link-local address %s, to which no request is sent",
+		ex.origin.Host, quote(target)).WithHint("distrust this registry, or name it by its own address")
+}
+
+// dialer opens connections. One to a host that the registry leads to must not
+// end at a link-local address, whatever its name.
+func dialer(t timing) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		d := net.Dialer{Timeout: t.connect, KeepAlive: 30 * time.Second}
+		if foreign, ok := ctx.Value(foreignKey{}).(string); ok {
+			d.ControlContext = func(ctx context.Context, _, resolved string, _ syscall.RawConn) error {
+				if ap, err := netip.ParseAddrPort(resolved); err == nil && isLinkLocal(ap.Addr()) {
+					return linkLocalError(exchangeOf(ctx), foreign+" ("+resolved+")")
+				}
+				return nil
+			}
+		}
+		return d.DialContext(ctx, network, address)
+	}
 }
 
 // selectChallenge leaves the one challenge of a response that is to be

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"strings"
 
 	"github.com/notaryv2/notation/internal/strictjson"
 	"github.com/notaryv2/notation/oci"
@@ -24,16 +25,27 @@ type index struct {
 	entries  []entry                   // those that can be used
 	all      []strictjson.Raw          // all, also those that cannot
 	members  map[string]strictjson.Raw // of the index itself
-	warnings []error
+	unusable []unusable                // those that cannot, at most maxUnusable
+	flooded  bool                      // there are more of these
 }
 
-// errNoIndex says that a text is something else than an image index.
+// unusable is an entry that cannot be used, with as much of it as could be
+// read: whether something is missed depends on what it says to be.
+type unusable struct {
+	claim oci.Descriptor // digest and artifact type
+	err   error
+}
+
+// errNoIndex says that a text is something else than an image index, and does
+// not claim to be one.
 var errNoIndex = errors.New("not an OCI image index")
 
 // parseIndex reads an image index. mediaType is the type that it was sent as,
-// which counts if the text does not say. Entries that cannot be used become
-// warnings: one bad entry must not hide the others. The error is errNoIndex
-// for a text that is valid but no index.
+// which counts if the text does not say. Entries that cannot be used are kept
+// apart: one bad entry must not hide the others. The error is errNoIndex for a
+// page or a document of another kind. A text that was sent as an index or as
+// JSON, or begins as JSON does, and is malformed has another error: it may
+// have been an index before it was cut.
 func parseIndex(raw []byte, mediaType string) (*index, error) {
 	var w struct {
 		SchemaVersion int            `json:"schemaVersion"`
@@ -41,7 +53,7 @@ func parseIndex(raw []byte, mediaType string) (*index, error) {
 		Manifests     strictjson.Raw `json:"manifests"`
 	}
 	if err := strictjson.UnmarshalOpen(raw, &w); err != nil {
-		if !looksLikeObject(raw) {
+		if !claimsJSON(raw, mediaType) {
 			return nil, errNoIndex
 		}
 		return nil, err
@@ -51,7 +63,12 @@ func parseIndex(raw []byte, mediaType string) (*index, error) {
 		said = mediaType
 	}
 	generic := w.MediaType == "" && w.SchemaVersion == 2 && !isManifestType(mediaType)
-	if said != ocispec.MediaTypeImageIndex && !generic || w.Manifests == nil {
+	switch {
+	case said != ocispec.MediaTypeImageIndex && !generic:
+		return nil, errNoIndex
+	case w.Manifests == nil && said == ocispec.MediaTypeImageIndex:
+		return nil, errors.New("an index without the member \"manifests\"")
+	case w.Manifests == nil:
 		return nil, errNoIndex
 	}
 	x := &index{}
@@ -64,20 +81,25 @@ func parseIndex(raw []byte, mediaType string) (*index, error) {
 			return nil, err
 		}
 	}
-	x.entries, x.warnings = parseEntries(x.all)
+	x.parseEntries()
 	return x, nil
 }
 
-func looksLikeObject(raw []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{"))
+// claimsJSON reports whether something was sent as JSON, or looks so.
+func claimsJSON(raw []byte, mediaType string) bool {
+	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json") ||
+		bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{"))
 }
 
-// parsePredecessor reads a listing of the ORAS artifacts-spec.
-func parsePredecessor(raw []byte) (*index, error) {
+// parsePredecessor reads a listing of the ORAS artifacts-spec. Its errors are
+// like those of parseIndex.
+func parsePredecessor(raw []byte, mediaType string) (*index, error) {
 	var w struct {
 		Referrers strictjson.Raw `json:"referrers"`
 	}
-	if err := strictjson.UnmarshalOpen(raw, &w); err != nil || w.Referrers == nil {
+	if err := strictjson.UnmarshalOpen(raw, &w); err != nil && claimsJSON(raw, mediaType) {
+		return nil, err
+	} else if err != nil || w.Referrers == nil {
 		return nil, errNoIndex
 	}
 	x := &index{}
@@ -86,24 +108,44 @@ func parsePredecessor(raw []byte) (*index, error) {
 			return nil, err
 		}
 	}
-	x.entries, x.warnings = parseEntries(x.all)
+	x.parseEntries()
 	return x, nil
 }
 
 // parseEntries reads the descriptors of a listing.
-func parseEntries(all []strictjson.Raw) (entries []entry, warnings []error) {
-	entries = make([]entry, 0, len(all))
-	for i, raw := range all {
+func (x *index) parseEntries() {
+	x.entries = make([]entry, 0, len(x.all))
+	for i, raw := range x.all {
 		d, err := parseEntry(raw)
-		if err != nil {
-			if len(warnings) < maxWarnings {
-				warnings = append(warnings, reason.Wrap(reason.RegistryListingEntry, err, "entry %d of the listing cannot be used", i))
-			}
-			continue
+		switch {
+		case err == nil:
+			x.entries = append(x.entries, entry{d, raw})
+		case len(x.unusable) == maxUnusable:
+			x.flooded = true
+		default:
+			x.unusable = append(x.unusable, unusable{
+				claim: claimOf(raw),
+				err:   reason.Wrap(reason.RegistryListingEntry, err, "entry %d of the listing cannot be used", i),
+			})
 		}
-		entries = append(entries, entry{d, raw})
 	}
-	return entries, warnings
+}
+
+// claimOf reads what an unusable entry says to be: its digest and artifact
+// type, each empty if it cannot be told.
+func claimOf(raw strictjson.Raw) oci.Descriptor {
+	var members map[string]strictjson.Raw
+	if strictjson.UnmarshalOpen(raw, &members) != nil {
+		return oci.Descriptor{}
+	}
+	text := func(name string) string {
+		var s string
+		if v, ok := members[name]; !ok || strictjson.UnmarshalOpen(v, &s) != nil {
+			return ""
+		}
+		return s
+	}
+	return oci.Descriptor{Digest: digest.Digest(text("digest")), ArtifactType: text("artifactType")}
 }
 
 func parseEntry(raw strictjson.Raw) (oci.Descriptor, error) {

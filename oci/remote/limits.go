@@ -12,6 +12,7 @@ const (
 	maxListing       = 32 << 20            // all pages of one listing
 	maxPages         = 128                 // pages of one listing
 	maxWarnings      = 16                  // oddities that one listing reports
+	maxUnusable      = 1000                // entries of one page that cannot be used and are told apart
 	maxErrorBody     = 16 << 10            // of a refusal; only its first words are shown
 	maxResponseHead  = 256 << 10           // status line and headers
 	maxRedirects     = 5
@@ -19,7 +20,8 @@ const (
 	maxLink          = 8 << 10
 	maxChallenges    = 16 // WWW-Authenticate fields looked at
 	maxConfigFile    = 1 << 20
-	maxIdlePerHost   = 128 // a hundred parallel fetches keep their connections
+	maxHelperOutput  = 1 << 20 // of a credential helper
+	maxIdlePerHost   = 128     // a hundred parallel fetches keep their connections
 	maxIdleConns     = 256
 	speculativePosts = 2 // upload sessions opened before the blobs are known: envelope and config
 )
@@ -56,6 +58,9 @@ type timing struct {
 	// readAge is how old a reading of the tag may be when it is written back.
 	readAge time.Duration
 }
+
+// helperGrace is how long a credential helper that was asked to end may take.
+const helperGrace = 2 * time.Second
 
 // stallBytes is the least progress within timing.stall.
 const stallBytes = 1 << 10

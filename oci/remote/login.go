@@ -39,8 +39,13 @@ func Login(ctx context.Context, registry string, cred Credential, o Options, sto
 		return Saved{}, r.statusError(q, p)
 	}
 	saved, err := store.Save(ctx, name.Registry(), cred)
-	if err == nil && !asked && saved.Warning == "" {
-		saved.Warning = "the registry did not ask for credentials, so they are not checked"
+	if err == nil && !asked {
+		const unchecked = "the registry did not ask for credentials, so they are not checked"
+		if saved.Warning != "" {
+			saved.Warning = unchecked + "; " + saved.Warning
+		} else {
+			saved.Warning = unchecked
+		}
 	}
 	return saved, err
 }

@@ -3,8 +3,11 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/notaryv2/notation/oci"
@@ -20,6 +23,50 @@ type source struct {
 	more     bool // there was more than bounds allow
 	warnings []error
 	err      error
+
+	// page says what came in place of a listing, if absent. It is an error if
+	// no other place has a listing: whoever answers every request with a page
+	// of its own says nothing about signatures.
+	page *reason.Error
+	// lost counts the entries that cannot be used and may be what was asked
+	// for; lostErr is about the first.
+	lost    int
+	lostErr error
+}
+
+// add adds a page of a listing.
+func (s *source) add(c collector, x *index) {
+	s.entries = append(s.entries, x.entries...)
+	for i := range x.unusable {
+		u := &x.unusable[i]
+		switch {
+		case c.wants(&u.claim):
+			s.lose(u.err)
+		case len(s.warnings) < maxWarnings:
+			s.warnings = append(s.warnings, u.err)
+		}
+	}
+	if x.flooded {
+		s.lose(reason.Errorf(reason.RegistryListingEntry, "more than %d entries of the listing cannot be used", maxUnusable))
+	}
+}
+
+func (s *source) lose(err error) {
+	if s.lost++; s.lost == 1 {
+		s.lostErr = err
+	}
+}
+
+// incomplete returns the error for entries that are lost, or nil.
+func (s *source) incomplete() error {
+	if s.lost == 0 {
+		return nil
+	}
+	const hint = "have what the entry names pushed again, or have the entry removed from the listing"
+	if s.lost == 1 {
+		return reason.Wrap(reason.RegistryListingEntry, s.lostErr, "an entry of the listing may be what was asked for").WithHint(hint)
+	}
+	return reason.Wrap(reason.RegistryListingEntry, s.lostErr, "%d entries of the listing may be what was asked for", s.lost).WithHint(hint)
 }
 
 // Referrers implements [oci.Repository]. It asks the referrers API and the
@@ -60,7 +107,7 @@ func (r *Repository) list(ctx context.Context, subject digest.Digest, o oci.Refe
 	}
 	wg.Wait()
 
-	sources := []*source{k.api, k.tag.source()}
+	sources := []*source{k.api, k.tag.source(c)}
 	if k.api.absent && k.tag.absent {
 		sources = append(sources, r.listPredecessor(ctx, subject, c, k.actions)...)
 	}
@@ -92,7 +139,14 @@ func (c collector) wants(d *oci.Descriptor) bool {
 func (c collector) merge(sources []*source) (oci.Listing, error) {
 	var l oci.Listing
 	var faults []error
+	fault := func(err error) {
+		// One refusal is often the refusal of all.
+		if err != nil && !hasCode(faults, reason.Of(err)) {
+			faults = append(faults, err)
+		}
+	}
 	seen := map[claim]bool{}
+	nowhere := !slices.ContainsFunc(sources, func(s *source) bool { return !s.absent })
 	for _, s := range sources {
 		for i := range s.entries {
 			d := &s.entries[i].descriptor
@@ -109,9 +163,14 @@ func (c collector) merge(sources []*source) (oci.Listing, error) {
 		}
 		l.Truncated = l.Truncated || s.more
 		l.Warnings = append(l.Warnings, s.warnings[:min(len(s.warnings), maxWarnings-len(l.Warnings))]...)
-		// One refusal is often the refusal of all.
-		if s.err != nil && !hasCode(faults, reason.Of(s.err)) {
-			faults = append(faults, s.err)
+		fault(s.err)
+		fault(s.incomplete())
+		switch {
+		case s.page == nil:
+		case nowhere:
+			fault(s.page)
+		case len(l.Warnings) < maxWarnings:
+			l.Warnings = append(l.Warnings, s.page)
 		}
 	}
 	if len(faults) == 1 {
@@ -153,13 +212,7 @@ func (r *Repository) listAPI(ctx context.Context, subject digest.Digest, c colle
 	return r.listPages(ctx, c, request{
 		method: http.MethodGet, url: first, what: what,
 		accept: []string{ocispec.MediaTypeImageIndex}, limit: maxIndex, actions: actions,
-	}, isAbsent, func(p *response) (*index, error) {
-		x, err := parseIndex(p.body, contentType(p.header))
-		if err != nil && contentType(p.header) != ocispec.MediaTypeImageIndex {
-			err = errNoIndex
-		}
-		return x, err
-	})
+	}, isAbsent, parseIndex)
 }
 
 // listPredecessor asks the two endpoints of the ORAS artifacts-spec at once. A
@@ -184,9 +237,10 @@ func (r *Repository) listPredecessor(ctx context.Context, subject digest.Digest,
 				accept: []string{"application/json"}, limit: maxIndex, actions: actions,
 			}, func(p *response) bool {
 				return p.status >= 400 && p.status < 500 && !isTransient(p.status) || p.status == http.StatusNotImplemented
-			}, func(p *response) (*index, error) { return parsePredecessor(p.body) })
-			// That an old endpoint answers oddly is nothing to report.
-			sources[i].warnings = nil
+			}, parsePredecessor)
+			// That an old endpoint answers oddly is nothing to report: pages
+			// outside of the registry's API are the rule.
+			sources[i].warnings, sources[i].page = nil, nil
 		})
 	}
 	wg.Wait()
@@ -194,7 +248,7 @@ func (r *Repository) listPredecessor(ctx context.Context, subject digest.Digest,
 }
 
 // listPages reads a listing page by page until it ends or is full.
-func (r *Repository) listPages(ctx context.Context, c collector, q request, absent func(*response) bool, parse func(*response) (*index, error)) *source {
+func (r *Repository) listPages(ctx context.Context, c collector, q request, absent func(*response) bool, parse func(raw []byte, mediaType string) (*index, error)) *source {
 	s := &source{}
 	first, visited, total := true, map[string]bool{}, 0
 	wanted := 0
@@ -212,13 +266,12 @@ func (r *Repository) listPages(ctx context.Context, c collector, q request, abse
 		if s.err != nil || s.absent {
 			return s
 		}
-		x, err := parse(p)
+		x, err := parsePage(p, parse)
 		if err != nil {
 			r.badPage(s, q, p, err, first)
 			return s
 		}
-		s.entries = append(s.entries, x.entries...)
-		s.warnings = append(s.warnings, x.warnings[:min(len(x.warnings), maxWarnings-len(s.warnings))]...)
+		s.add(c, x)
 		for i := range x.entries {
 			if c.wants(&x.entries[i].descriptor) {
 				wanted++
@@ -230,8 +283,14 @@ func (r *Repository) listPages(ctx context.Context, c collector, q request, abse
 			s.err = err
 			return s
 		}
-		if wanted >= c.max || total > maxListing || len(visited) >= maxPages {
+		if wanted >= c.max {
 			s.more = true
+			return s
+		}
+		if total > maxListing || len(visited) >= maxPages {
+			s.err = reason.Errorf(reason.RegistryListing, "%s have not ended after %d pages of %d bytes with %d entries, %d of them of use",
+				q.what, len(visited), total, len(s.entries), wanted).
+				WithHint("remove other referrers from the artifact, or ask the registry's operator why the listing does not end")
 			return s
 		}
 		if visited[next.String()] {
@@ -242,14 +301,29 @@ func (r *Repository) listPages(ctx context.Context, c collector, q request, abse
 	}
 }
 
+// parsePage reads a page of a listing. No encoding was asked for, so that one
+// which comes with an encoding cannot be read.
+func parsePage(p *response, parse func(raw []byte, mediaType string) (*index, error)) (*index, error) {
+	if encoding := p.header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return nil, fmt.Errorf("it has the content encoding %s, which was not asked for", quote(encoding))
+	}
+	x, err := parse(p.body, contentType(p.header))
+	if errors.Is(err, errNoIndex) && contentType(p.header) == ocispec.MediaTypeImageIndex {
+		return nil, errors.New("it was sent as an image index, and is none")
+	}
+	return x, err
+}
+
 // badPage records a page that is no listing. If it is the first and was not
 // even sent as one, the registry has no such API but an answer for every URL.
 func (r *Repository) badPage(s *source, q request, p *response, err error, first bool) {
 	if first && errors.Is(err, errNoIndex) {
 		s.absent = true
-		s.warnings = append(s.warnings, oddity(reason.RegistryNoListing, "registry %s answers %s to the request for %s with %s, which is no listing",
-			r.name.Registry(), statusText(p.status), q.what, quote(contentType(p.header))))
+		s.page = reason.Errorf(reason.RegistryNoListing, "registry %s answers %s to the request for %s with content of type %s, which is no listing",
+			r.name.Registry(), statusText(p.status), q.what, quote(contentType(p.header))).
+			WithHint("check whether a proxy or a captive portal answers in place of the registry; if it is the registry, it serves pages for paths that it does not know, and its operator has to make them 404")
 		return
 	}
-	s.err = reason.Wrap(reason.RegistryListing, err, "registry %s sent a malformed list for %s", r.name.Registry(), q.what)
+	s.err = reason.Wrap(reason.RegistryListing, err, "registry %s sent a malformed list for %s", r.name.Registry(), q.what).
+		WithHint("try again; if it persists, ask the registry's operator")
 }

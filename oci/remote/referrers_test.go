@@ -71,6 +71,18 @@ func fails(status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 }
 
+// entries is the text of an index with these entries.
+func entries(list string) string {
+	return `{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[` + list + `]}`
+}
+
+func encoded(encoding, contentType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", encoding)
+		says(contentType, body)(w, r)
+	}
+}
+
 func lists3(list ...ocispec.Descriptor) http.HandlerFunc {
 	return says(ocispec.MediaTypeImageIndex, string(indexOf(list...)))
 }
@@ -122,24 +134,53 @@ func TestReferrersSources(t *testing.T) {
 		{"API answers HTML", places{api: says("text/html", "<html>"), tag: lists3(a)}, "", 0, "a", "", false, 1},
 		{"API answers other JSON", places{api: says("application/json", `{"ok":true}`), tag: lists3(a)}, "", 0, "a", "", false, 1},
 		{"API answers an image", places{api: says("application/json", `{"schemaVersion":2,"mediaType":"`+ocispec.MediaTypeImageManifest+`"}`), tag: lists3(a)}, "", 0, "a", "", false, 1},
-		{"API answers HTML as index", places{api: says(index, "<html>"), tag: lists3(a)}, "", 0, "a", "", false, 1},
+		{"API answers HTML as index", places{api: says(index, "<html>"), tag: lists3(a)}, "", 0, "a", reason.RegistryListing, false, 0},
+		{"API answers HTML, nothing else", places{api: says("text/html", "<html>")}, "", 0, "", reason.RegistryNoListing, false, 0},
+		{"API answers nothing, nothing else", places{api: says("text/plain", "")}, "", 0, "", reason.RegistryNoListing, false, 0},
+		{"API answers other JSON, nothing else", places{api: says("application/json", `{"ok":true}`)}, "", 0, "", reason.RegistryNoListing, false, 0},
+		{"API answers HTML, tag is the subject", places{api: says("text/html", "<html>"), tag: says(ocispec.MediaTypeImageManifest, "the subject")}, "", 0, "", reason.RegistryNoListing, false, 1},
+		{"API answers HTML, tag is empty", places{api: says("text/html", "<html>"), tag: lists3()}, "", 0, "", "", false, 1},
+		{"API answers HTML, predecessor lists", places{api: says("text/html", "<html>"), current: says("application/json", old)}, "", 0, "c", "", false, 1},
+		{"HTML for everything", places{says("text/html", "<html>"), says("text/html", "<html>"), says("text/html", "<html>"), says("text/html", "<html>")}, "", 0, "", reason.RegistryNoListing, false, 1},
+		{"API deep without an object", places{api: says(index, strings.Repeat("[", 100))}, "", 0, "", reason.RegistryListing, false, 0},
+		{"API empty, sent as index", places{api: says(index, "")}, "", 0, "", reason.RegistryListing, false, 0},
+		{"API list, sent as index", places{api: says(index, "[]")}, "", 0, "", reason.RegistryListing, false, 0},
+		{"API object, sent as index", places{api: says(index, "{}")}, "", 0, "", reason.RegistryListing, false, 0},
+		{"API index without list", places{api: says("application/json", `{"schemaVersion":2,"mediaType":"`+index+`"}`)}, "", 0, "", reason.RegistryListing, false, 0},
+		{"API cut, sent as JSON", places{api: says("application/json", `{"schemaVersion":2,"manifests":[`)}, "", 0, "", reason.RegistryListing, false, 0},
+		{"API cut, sent as other JSON", places{api: says("application/problem+json", `[`)}, "", 0, "", reason.RegistryListing, false, 0},
+		{"API cut, sent as nothing", places{api: says("application/octet-stream", ` {"schemaVersion":2,`)}, "", 0, "", reason.RegistryListing, false, 0},
+		{"API compressed", places{api: encoded("gzip", index, "\x1f\x8b\x08")}, "", 0, "", reason.RegistryListing, false, 0},
+		{"API compressed, type unknown", places{api: encoded("br", "x/y", "\x0b\x02")}, "", 0, "", reason.RegistryListing, false, 0},
+		{"API with the encoding of none", places{api: encoded("identity", index, string(indexOf(a)))}, "", 0, "a", "", false, 0},
+		{"tag compressed", places{tag: encoded("gzip", index, "\x1f\x8b\x08")}, "", 0, "", reason.RegistryListing, false, 0},
+		{"tag not JSON, sent as index", places{tag: says(index, "<html>")}, "", 0, "", reason.RegistryListing, false, 0},
 		{"API not allowed", places{api: fails(405), tag: lists3(a)}, "", 0, "a", "", false, 0},
 		{"API unsupported", places{api: func(w http.ResponseWriter, _ *http.Request) { refuse(w, 400, "UNSUPPORTED") }, tag: lists3(a)}, "", 0, "a", "", false, 0},
 		{"tag is the subject", places{tag: says(ocispec.MediaTypeImageManifest, "the subject")}, "", 0, "", "", false, 1},
 		{"tag is an image", places{api: lists3(a), tag: says(ocispec.MediaTypeImageManifest, `{"schemaVersion":2}`)}, "", 0, "a", "", false, 1},
-		{"tag is HTML", places{tag: says("text/html", "<html>")}, "", 0, "", "", false, 1},
+		{"tag is HTML", places{tag: says("text/html", "<html>")}, "", 0, "", reason.RegistryNoListing, false, 0},
 		{"bad entries beside a good one", places{api: says(index, `{"schemaVersion":2,"manifests":[
 			{"mediaType":"x/y","digest":"sha256:../..","size":1},{"mediaType":"x/y","digest":"md5:00","size":1},
 			{"mediaType":"x/y","digest":"`+string(b.Digest)+`","size":-1},{"digest":"`+string(b.Digest)+`","size":4611686018427387904},
 			{"digest":"`+string(b.Digest)+`","size":1e400},{"digest":5},7,
-			{"mediaType":"`+ocispec.MediaTypeImageManifest+`","digest":"`+string(a.Digest)+`","size":1}]}`)}, "", 0, "a", "", false, 7},
+			{"mediaType":"`+ocispec.MediaTypeImageManifest+`","digest":"`+string(a.Digest)+`","size":1}]}`)}, "", 0, "a", reason.RegistryListingEntry, false, 0},
+		{"bad entry of the type asked for", places{api: says(index, entries(`{"digest":"`+string(b.Digest)+`","size":4611686018427387904,"artifactType":"type/b"}`))}, "type/b", 0, "", reason.RegistryListingEntry, false, 0},
+		{"bad entry of another type", places{api: says(index, entries(`{"digest":"`+string(b.Digest)+`","size":4611686018427387904,"artifactType":"type/c"}`))}, "type/b", 0, "", "", false, 1},
+		{"bad entry of the empty type", places{api: says(index, entries(`{"digest":"x","artifactType":"`+ocispec.MediaTypeEmptyJSON+`"}`))}, "type/b", 0, "", reason.RegistryListingEntry, false, 0},
+		{"bad entry of two types", places{api: says(index, entries(`{"digest":"x","artifactType":7}`))}, "type/b", 0, "", reason.RegistryListingEntry, false, 0},
+		{"bad entry for the subject itself", places{api: says(index, entries(`{"digest":"`+string(subjectDigest)+`","size":-1}`))}, "type/b", 0, "", "", false, 1},
+		{"bad entry in the tag", places{api: lists3(b), tag: says(index, entries(`{"digest":"md5:00","size":1,"artifactType":"type/b"}`))}, "type/b", 0, "b", reason.RegistryListingEntry, false, 0},
+		{"bad entry of the predecessor", places{current: says("application/json", `{"referrers":[{"digest":"md5:00","artifactType":"type/b"}]}`)}, "type/b", 0, "", reason.RegistryListingEntry, false, 0},
+		{"bad entries without end", places{api: says(index, entries(strings.Repeat(`{"digest":"x","artifactType":"type/c"},`, maxUnusable)+`{"digest":"x","artifactType":"type/c"}`))}, "type/b", 0, "", reason.RegistryListingEntry, false, maxWarnings},
 
 		{"predecessor", places{current: says("application/json", old)}, "", 0, "c", "", false, 0},
 		{"older predecessor", places{older: says("application/json", old)}, "", 0, "c", "", false, 0},
 		{"predecessor, empty as null", places{current: says("application/json", `{"referrers":null}`)}, "", 0, "", "", false, 0},
 		{"predecessor is HTML", places{current: says("text/html", "<html>"), older: says("text/html", "<html>")}, "", 0, "", "", false, 0},
 		{"predecessor forbidden", places{current: fails(403), older: fails(401)}, "", 0, "", "", false, 0},
-		{"predecessor malformed", places{current: says("application/json", `{"referrers":[`)}, "", 0, "", "", false, 0},
+		{"predecessor malformed", places{current: says("application/json", `{"referrers":[`)}, "", 0, "", reason.RegistryListing, false, 0},
+		{"predecessor knows nothing", places{current: says("application/json", `{"ok":true}`)}, "", 0, "", "", false, 0},
 		{"predecessor not a list", places{current: says("application/json", `{"referrers":{}}`)}, "", 0, "", reason.RegistryListing, false, 0},
 		{"predecessor down", places{current: fails(503)}, "", 0, "", reason.RegistryUnavailable, false, 0},
 
@@ -169,6 +210,9 @@ func TestReferrersSources(t *testing.T) {
 			}
 			if l.Truncated != tt.more || len(l.Warnings) != tt.warnings {
 				t.Errorf("truncated %v, warnings %v", l.Truncated, l.Warnings)
+			}
+			if err != nil && reason.Hint(err) == "" && tt.code != reason.OCITooLarge {
+				t.Errorf("%v has no hint", err)
 			}
 			for _, w := range l.Warnings {
 				wantCode(t, w, reason.Of(w))
@@ -242,7 +286,7 @@ func TestReferrersPages(t *testing.T) {
 			}
 			return "<" + baseURL(r) + r.URL.Path + "?n=1>; rel=next"
 		}, 5), 0, 10, "", false},
-		{"endless, empty", page(next, 0), 0, 0, "", true},
+		{"endless, empty", page(next, 0), 0, 0, reason.RegistryListing, false},
 		{"endless, full", page(next, 1000), 0, oci.MaxReferrers, "", true},
 		{"a million entries on large pages", page(until(99), 10_000), 0, oci.MaxReferrers, "", true},
 		{"circle of one", page(fixed(`<?n=0>; rel="next"`), 5), 0, 5, reason.RegistryListing, false},
@@ -332,7 +376,7 @@ func FuzzReferrersIndex(f *testing.F) {
 	f.Add([]byte(`{"referrers":[{"digest":"sha256:00"}]}`), "application/json")
 	f.Add([]byte("<html>"), "text/html")
 	f.Fuzz(func(t *testing.T, raw []byte, mediaType string) {
-		if x, err := parsePredecessor(raw); err == nil {
+		if x, err := parsePredecessor(raw, mediaType); err == nil {
 			checkEntries(t, x)
 		}
 		x, err := parseIndex(raw, mediaType)
@@ -363,8 +407,8 @@ func FuzzReferrersIndex(f *testing.F) {
 
 func checkEntries(t *testing.T, x *index) {
 	t.Helper()
-	if len(x.warnings) > maxWarnings {
-		t.Fatal("too many warnings")
+	if len(x.unusable) > maxUnusable {
+		t.Fatal("too many unusable entries")
 	}
 	for _, e := range x.entries {
 		if err := oci.CheckDescriptor(e.descriptor, oci.MaxManifestSize); err != nil {
@@ -405,5 +449,23 @@ func BenchmarkParseIndex(b *testing.B) {
 		if x, err := parseIndex(raw, ocispec.MediaTypeImageIndex); err != nil || len(x.entries) != 100 {
 			b.Fatal(errors.Join(err, errNoIndex))
 		}
+	}
+}
+
+// TestEndlessPages checks that a listing without end is called by its name.
+//
+// attack: REG-03
+func TestEndlessPages(t *testing.T) {
+	t.Parallel()
+	n := 0
+	r := open(t, places{api: func(w http.ResponseWriter, _ *http.Request) {
+		n++ // the pages are asked for one after another
+		w.Header().Set("Link", fmt.Sprintf(`<?n=%d>; rel="next"`, n))
+		writeIndex(w, nil)
+	}}, Options{})
+	_, err := r.Referrers(t.Context(), subjectDigest, oci.ReferrersOptions{})
+	wantCode(t, err, reason.RegistryListing)
+	if !strings.Contains(err.Error(), fmt.Sprintf("not ended after %d pages", maxPages)) || strings.Contains(err.Error(), fmt.Sprint(oci.MaxReferrers)) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -77,7 +77,7 @@ func (r *Repository) resolve(ctx context.Context, ref oci.Reference, actions []s
 	case t.d.Digest != d.Digest:
 		return oci.Descriptor{}, reason.Errorf(reason.OCITagMismatch, "tag %q of %s names %s, not %s",
 			ref.Tag(), r.Name(), t.d.Digest, d.Digest).
-			WithHint("drop the tag to use the digest, or use the digest that the tag now names")
+			WithHint("find out who moved the tag and why; if the digest comes from somebody you trust, use it without the tag")
 	}
 	return d, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
@@ -174,7 +175,31 @@ func TestResolveCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := r.Resolve(ctx, refOf(t, r, ":v1"))
+	wantCode(t, err, reason.RegistryInterrupted)
+	if strings.Contains(reason.Hint(err), "time") {
+		t.Errorf("hint %q", reason.Hint(err))
+	}
+	ctx, cancel = context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	_, err = r.Resolve(ctx, refOf(t, r, ":v1"))
 	wantCode(t, err, reason.RegistryTimeout)
+	if !strings.Contains(reason.Hint(err), "--timeout") {
+		t.Errorf("hint %q", reason.Hint(err))
+	}
+}
+
+// TestMovedTag checks that nobody is told to trust a tag that has moved.
+func TestMovedTag(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	v1 := f.putImage("v1", "1")
+	f.putImage("v2", "2")
+	r := open(t, f, Options{})
+	_, err := r.Resolve(t.Context(), refOf(t, r, ":v2@"+string(v1.Digest)))
+	wantCode(t, err, reason.OCITagMismatch)
+	if hint := reason.Hint(err); strings.Contains(hint, "now") || !strings.Contains(hint, "who moved the tag") {
+		t.Errorf("hint %q", hint)
+	}
 }
 
 func TestRepositoryNames(t *testing.T) {

@@ -38,14 +38,13 @@ type tagState struct {
 }
 
 // source is the tag's part in a listing.
-func (t *tagState) source() *source {
+func (t *tagState) source(c collector) *source {
 	s := &source{absent: t.absent, err: t.err}
 	if t.foreign != nil {
 		s.warnings = append(s.warnings, t.foreign)
 	}
 	if t.index != nil {
-		s.entries = t.index.entries
-		s.warnings = append(s.warnings, t.index.warnings...)
+		s.add(c, t.index)
 	}
 	return s
 }
@@ -77,12 +76,18 @@ func (r *Repository) readTag(ctx context.Context, subject digest.Digest, actions
 		foreign("the artifact itself")
 		return t
 	}
-	x, err := parseIndex(p.body, contentType(p.header))
+	x, err := parsePage(p, parseIndex)
 	switch {
+	case errors.Is(err, errNoIndex) && !claimsJSON(p.body, contentType(p.header)):
+		// Nothing that a registry keeps under a tag.
+		t.err = reason.Errorf(reason.RegistryNoListing, "registry %s answers %s to the request for %s with content of type %s, which is no manifest",
+			r.name.Registry(), statusText(p.status), q.what, quote(contentType(p.header))).
+			WithHint("check whether a proxy or a captive portal answers in place of the registry")
 	case errors.Is(err, errNoIndex):
 		foreign("something of type " + quote(contentType(p.header)))
 	case err != nil:
-		t.err = reason.Wrap(reason.RegistryListing, err, "tag %s of %s holds a malformed index", referrersTag(subject), r.Name())
+		t.err = reason.Wrap(reason.RegistryListing, err, "tag %s of %s holds a malformed index", referrersTag(subject), r.Name()).
+			WithHint("try again; if it persists, remove or repair that tag")
 	default:
 		t.index = x
 	}
