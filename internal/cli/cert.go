@@ -2,12 +2,15 @@ package cli
 
 import (
 	"context"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/notaryv2/notation/internal/certchain"
 	"github.com/notaryv2/notation/internal/config"
 	"github.com/notaryv2/notation/reason"
 	"github.com/notaryv2/notation/trust"
@@ -102,11 +105,19 @@ func (a *app) addCertificates(ctx context.Context, ref trust.StoreRef, args []st
 	}
 	files := make([]config.CertificateFile, len(args))
 	for i, file := range args {
-		certs, err := readCertificates(file)
+		certs, err := readCertificates(ctx, file)
 		if err != nil {
 			return nil, err
 		}
+		if err := usableKeys(certs); err != nil {
+			return nil, config.InFile(file, err)
+		}
 		files[i] = config.CertificateFile{Path: file, Certs: certs}
+	}
+	if ref.Type != trust.TSA {
+		if err := dirs.CheckStarter(); err != nil { // before anything is trusted
+			return nil, err
+		}
 	}
 	added, err := dirs.AddCertificates(a.env.Files, ref, files)
 	if err != nil {
@@ -125,13 +136,38 @@ func (a *app) addCertificates(ctx context.Context, ref trust.StoreRef, args []st
 	}
 	starter, err := dirs.TrustInStarter(ctx, a.env.Files, ref)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, a.takeBack(dirs, ref, added))
 	}
 	doc.Policy = starterWords[starter]
 	if starter == config.StarterForeign && a.policyNames(dirs, ref) {
 		doc.Policy = policyNames
 	}
 	return doc, nil
+}
+
+// takeBack removes what was added to a store.
+func (a *app) takeBack(dirs config.Dirs, ref trust.StoreRef, added []config.AddedFile) error {
+	var names []string
+	for _, f := range added {
+		if f.Path != "" {
+			names = append(names, filepath.Base(f.Path))
+		}
+	}
+	return dirs.RemoveCertificates(a.env.Files, ref, names)
+}
+
+// usableKeys refuses certificates under which no signature can pass, as their
+// own key is of a kind or size that no chain may have.
+func usableKeys(certs []*x509.Certificate) error {
+	for _, c := range certs {
+		for _, v := range certchain.Lint([]*x509.Certificate{c}, certchain.CodeSigning) {
+			switch v.Rule.Code {
+			case reason.CertKeyType, reason.CertKeySize, reason.CertKeyParameters:
+				return reason.Errorf(v.Rule.Code, "the certificate of %q cannot vouch for signatures: it %s", printedName(c.RawSubject), v.Detail).WithHint("%s", v.Rule.Remedy)
+			}
+		}
+	}
+	return nil
 }
 
 // warnExpired mentions certificates that are not valid now.
@@ -235,13 +271,20 @@ func (a *app) listCertificates(o *storeOptions) (document, error) {
 			return nil, err
 		}
 	}
+	for _, name := range []string{o.store, o.name} {
+		if name != "" {
+			if err := trust.CheckStoreName(name); err != nil {
+				return nil, err
+			}
+		}
+	}
 	stores, err := a.stores("")
 	if err != nil {
 		return nil, err
 	}
 	refs, warnings, err := stores.Refs()
 	if err != nil {
-		return nil, err
+		return nil, refError{"trust stores", err}
 	}
 	doc := &certListDocument{Certificates: []storedJSON{}, now: a.env.Now()}
 	var errs manyErrors
@@ -263,6 +306,7 @@ func (a *app) listCertificates(o *storeOptions) (document, error) {
 	for _, w := range warnings {
 		a.warn("trust store: %s", w)
 	}
+	doc.ignored = len(warnings)
 	return doc, errs.asError()
 }
 
@@ -270,6 +314,7 @@ func (a *app) listCertificates(o *storeOptions) (document, error) {
 type certListDocument struct {
 	Certificates []storedJSON `json:"certificates"`
 	now          time.Time
+	ignored      int // entries among the stores that were not read
 }
 
 type storedJSON struct {
@@ -288,6 +333,10 @@ func newStored(ref trust.StoreRef, anchor trust.Anchor) storedJSON {
 }
 
 func (d *certListDocument) text(p *page) {
+	if len(d.Certificates) == 0 && d.ignored > 0 {
+		p.line("No certificates could be read; see the warnings.")
+		return
+	}
 	if len(d.Certificates) == 0 {
 		p.line("No certificates. Trust one with 'notation cert add --name NAME FILE'.")
 		return

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/notaryv2/notation/reason"
@@ -13,8 +14,9 @@ func (a *app) certDeleteCommand() *cobra.Command {
 	o := &storeOptions{}
 	var all, yes bool
 	cmd := &cobra.Command{
-		Use:   "delete FILE... [flags]",
-		Short: "Stop trusting certificates",
+		Use:        "delete FILE... [flags]",
+		SuggestFor: []string{"rm", "remove"},
+		Short:      "Stop trusting certificates",
 		Long: `Delete files from a trust store, or with --all the whole store. FILE is a name
 as 'notation cert list' shows it. The trust policy is not changed.
 
@@ -40,7 +42,12 @@ Without --yes the command asks first, and refuses if there is nobody to ask.`,
 		if err != nil {
 			return nil, err
 		}
-		names := args
+		var names []string
+		for _, name := range args { // each once
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
 		if all {
 			if names, err = dirs.StoreFiles(ref); err != nil {
 				return nil, err

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -16,7 +17,10 @@ import (
 // where to read more.
 func (a *app) usage(cmd *cobra.Command, code reason.Code, cause, hint string) error {
 	more := "see '" + cmd.CommandPath() + " --help'"
-	if hint != "" {
+	switch {
+	case strings.HasSuffix(hint, "?"):
+		more = hint + " S" + more[1:]
+	case hint != "":
 		more = hint + "; " + more
 	}
 	return reason.Errorf(code, "%s", cause).WithHint("%s", more)
@@ -24,18 +28,38 @@ func (a *app) usage(cmd *cobra.Command, code reason.Code, cause, hint string) er
 
 // unknownCommand is the error for a word that is no sub-command of cmd.
 func (a *app) unknownCommand(cmd *cobra.Command, word string) error {
-	for name, version := range map[string]string{"blob": "signing files", "plugin": "plugins"} {
-		if word == name && !cmd.HasParent() {
-			return a.usage(cmd, reason.UsageUnsupported, "this version does not support "+version, "use a later version")
-		}
+	if feature := laterCommands()[word]; feature != "" && !cmd.HasParent() {
+		return a.usage(cmd, reason.UsageUnsupported, "this version does not support "+feature, "use a later version")
 	}
-	cmd.SuggestionsMinimumDistance = maxTypos
 	hint := ""
-	if near := cmd.SuggestionsFor(word); len(near) > 0 {
+	if near := nearCommands(cmd, word); len(near) > 0 {
 		hint = "did you mean " + quotedOr(near) + "?"
-		hint = strings.TrimSuffix(hint, "?")
 	}
 	return a.usage(cmd, reason.UsageCommand, "there is no command "+quote(cmd.CommandPath()+" "+word), hint)
+}
+
+// laterCommands are those of later versions.
+func laterCommands() map[string]string {
+	return map[string]string{"blob": "signing files", "plugin": "plugins"}
+}
+
+// nearCommands returns the sub-commands that someone may have meant: those that
+// begin with the word or, failing that, are spelled like it.
+func nearCommands(cmd *cobra.Command, word string) []string {
+	var begin, near []string
+	for _, c := range cmd.Commands() {
+		switch {
+		case !c.IsAvailableCommand():
+		case word != "" && strings.HasPrefix(c.Name(), strings.ToLower(word)):
+			begin = append(begin, c.Name())
+		case slices.Contains(c.SuggestFor, word) || distance(word, c.Name()) <= min(maxTypos, len(word)-1):
+			near = append(near, c.Name())
+		}
+	}
+	if len(begin) > 0 {
+		return begin
+	}
+	return near
 }
 
 // flagError turns what the flag parser says into a typed error.
@@ -59,7 +83,10 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 		}
 		hint := ""
 		if near := nearFlags(cmd, unknown.GetSpecifiedName()); len(near) > 0 && len(name) > 2 {
-			hint = "did you mean " + quotedOr(near)
+			hint = "did you mean " + quotedOr(near) + "?"
+		}
+		if !cmd.HasParent() && (name == "--version" || name == "-v" || name == "-V") {
+			hint = "did you mean 'notation version'?"
 		}
 		return a.usage(cmd, reason.UsageFlag, quote(cmd.CommandPath())+" has no flag "+quote(name), hint)
 	case errors.As(err, &missing):
@@ -68,6 +95,9 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 		cause := invalid.Unwrap()
 		if reason.Of(cause) == reason.UsageUnsupported {
 			return a.usage(cmd, reason.UsageUnsupported, cause.Error()+", so not the flag "+quote("--"+invalid.GetFlag().Name), reason.Hint(cause))
+		}
+		if number, ok := errors.AsType[*strconv.NumError](cause); ok {
+			cause = errors.New(map[bool]string{true: "it is not true or false", false: "it is not a number, or too large"}[number.Func == "ParseBool"])
 		}
 		return a.usage(cmd, reason.UsageFlag, "flag "+quote("--"+invalid.GetFlag().Name)+
 			" cannot be "+quote(invalid.GetValue())+": "+escape(cause.Error()), "")

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/notaryv2/notation"
@@ -31,12 +32,42 @@ func worse(a, b int) int {
 	return a
 }
 
+// misconfigured reports whether a verdict rests on no look at the artifact: the
+// trust policy or a trust store cannot be used, or the reference contradicts
+// itself. The library fails closed and says rejected; for a script it is the
+// caller's own files or arguments that are wrong.
+func misconfigured(err error) bool {
+	verdict, ok := errors.AsType[*notation.VerdictError](err)
+	if !ok || verdict.Cause == nil || verdict.Verdict == nil {
+		return false
+	}
+	code := verdict.Cause.Code
+	switch area, _, _ := strings.Cut(string(code), "."); {
+	case code == reason.PolicyNoStatement:
+		return false
+	case code == reason.OCITagMismatch, code == reason.OCIReference, code == reason.OCIReferenceIncomplete:
+		return true
+	case area == "store":
+		return true
+	case area == "policy":
+		// The codes are also those of a signer's subject, which is no fault of the file.
+		return slices.ContainsFunc(verdict.Verdict.Findings, func(f notation.Finding) bool {
+			return f.Check == notation.CheckPolicy && f.Reason == code
+		})
+	}
+	return false
+}
+
 // exitCode is the one place that turns an error into an exit code. What the
 // library decided comes first; then what an error is about.
 func exitCode(err error) int {
 	switch {
 	case err == nil, errors.Is(err, notation.ErrSkipped):
 		return exitOK
+	case reason.Of(err) == reason.StoreUnreadable:
+		return exitUndecided // it may be readable at the next attempt
+	case misconfigured(err):
+		return exitUsage
 	case errors.Is(err, notation.ErrRejected):
 		return exitRejected
 	case errors.Is(err, notation.ErrUnsigned):

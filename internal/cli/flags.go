@@ -14,6 +14,7 @@ import (
 type choice[T ~string] struct {
 	value   *T
 	allowed []T
+	silent  []T // allowed as well, and not offered
 }
 
 func (c *choice[T]) String() string {
@@ -26,7 +27,7 @@ func (c *choice[T]) String() string {
 func (c *choice[T]) Type() string { return "string" }
 
 func (c *choice[T]) Set(s string) error {
-	if !slices.Contains(c.allowed, T(s)) {
+	if !slices.Contains(c.allowed, T(s)) && !slices.Contains(c.silent, T(s)) {
 		words := make([]string, len(c.allowed))
 		for i, w := range c.allowed {
 			words[i] = string(w)

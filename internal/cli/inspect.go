@@ -16,7 +16,6 @@ import (
 	"github.com/notaryv2/notation/reason"
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 )
 
 func (a *app) inspectCommand() *cobra.Command {
@@ -39,50 +38,34 @@ it is trusted is what 'notation verify' tells. --output tree is the same as
 	cmd = a.leaf(cmd, 1, 1, func(ctx context.Context, args []string) (document, error) {
 		ctx, cancel := a.network(ctx)
 		defer cancel()
-		repo, t, artifact, signatures, err := a.look(ctx, cmd, o, args[0])
-		if artifact.Digest == "" {
+		seen, err := a.look(ctx, cmd, o, args[0], true)
+		if err != nil {
 			return nil, err
 		}
-		doc := &inspectDocument{Reference: t.name(artifact.Digest), MediaType: artifact.MediaType, Verified: false}
-		doc.Signatures = inspectAll(ctx, repo, signatures)
-		if err == nil {
-			err = undecided(signatures)
+		doc := &inspectDocument{
+			Reference: seen.target.name(seen.artifact.Digest), MediaType: seen.artifact.MediaType, Verified: false,
+			Signatures: make([]signatureJSON, len(seen.signatures)), nothing: seen.nothing(),
 		}
-		return doc, err
+		for i := range seen.signatures {
+			doc.Signatures[i] = inspect(&seen.signatures[i])
+		}
+		return doc, seen.doubt
 	})
 	o.register(cmd)
 	return cmd
 }
 
-// inspectAll fetches and reads envelopes, some at a time, and keeps their
-// order.
-func inspectAll(ctx context.Context, repo oci.Repository, signatures []attached) []signatureJSON {
-	all := make([]signatureJSON, len(signatures))
-	var group errgroup.Group
-	group.SetLimit(maxFetches)
-	for i := range signatures {
-		group.Go(func() error {
-			all[i] = inspect(ctx, repo, &signatures[i])
-			return nil
-		})
-	}
-	_ = group.Wait() // its functions return no errors
-	return all
-}
-
-// inspect reads one signature as far as it can be read. An envelope that could
-// not be fetched is recorded in s.
-func inspect(ctx context.Context, repo oci.Repository, s *attached) signatureJSON {
+// inspect reads one signature as far as it can be read.
+func inspect(s *attached) signatureJSON {
 	out := signatureJSON{Digest: s.manifest.Digest, EnvelopeType: s.parsed.Envelope.MediaType}
-	raw := s.parsed.Inline
-	if s.err == nil && raw == nil {
-		raw, s.err = repo.Fetch(ctx, s.parsed.Envelope, oci.MaxEnvelopeSize)
-	}
 	if s.err != nil {
 		out.Integrity = newIntegrity(s.err)
+		if s.unread {
+			out.Integrity.Outcome = "undecided"
+		}
 		return out
 	}
-	parsed, err := envelope.Parse(s.parsed.Envelope.MediaType, raw)
+	parsed, err := envelope.Parse(s.parsed.Envelope.MediaType, s.envelope)
 	if err != nil {
 		out.Integrity = newIntegrity(err)
 		return out
@@ -101,6 +84,7 @@ type inspectDocument struct {
 	MediaType  string          `json:"mediaType"`
 	Verified   bool            `json:"verified"` // always false: inspect does not verify
 	Signatures []signatureJSON `json:"signatures"`
+	nothing    string
 }
 
 type signatureJSON struct {
@@ -127,11 +111,7 @@ func newIntegrity(err error) integrityJSON {
 	if err == nil {
 		return integrityJSON{Outcome: "passed"}
 	}
-	out := integrityJSON{Outcome: "failed", Reason: reason.Of(err), Message: err.Error()}
-	if exitCode(err) == exitUndecided {
-		out.Outcome = "undecided"
-	}
-	return out
+	return integrityJSON{Outcome: "failed", Reason: reason.Of(err), Message: err.Error()}
 }
 
 type unsignedJSON struct {
@@ -224,7 +204,7 @@ func (d *inspectDocument) text(p *page) {
 	p.line("%s", d.Reference)
 	p.line("Not verified against any trust policy.")
 	if len(d.Signatures) == 0 {
-		p.line("  no signature is attached")
+		p.line("  %s", d.nothing)
 		return
 	}
 	n := node{label: oci.ArtifactTypeSignature}

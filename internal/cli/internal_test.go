@@ -347,7 +347,7 @@ func TestInsecureRegistries(t *testing.T) {
 		a.log = slog.New(slog.DiscardHandler)
 		a.env.Getenv = func(name string) string { return map[string]string{"NOTATION_CONFIG": dir}[name] }
 		o := registryOptions{plainHTTP: tt.flag}
-		options, _, err := o.client(a, remote.Credential{})
+		options, _, err := o.client(t.Context(), a, remote.Credential{})
 		if err != nil || options.PlainHTTP("r.example:5000") != tt.want {
 			t.Errorf("%+v: %v", tt, err)
 		}

@@ -220,8 +220,9 @@ func (a *app) keyUpdateCommand() *cobra.Command {
 
 func (a *app) keyDeleteCommand() *cobra.Command {
 	cmd := a.leaf(&cobra.Command{
-		Use:   "delete NAME...",
-		Short: "Remove keys from the list",
+		Use:        "delete NAME...",
+		SuggestFor: []string{"rm", "remove"},
+		Short:      "Remove keys from the list",
 		Long: `Remove keys from the list. Their files stay; 'notation cert cleanup-test' also
 removes the files of a test key. Either all of the names are removed or none.`,
 		Example: `  # Forget two keys
@@ -234,17 +235,12 @@ removes the files of a test key. Either all of the names are removed or none.`,
 		doc := &keyDocument{Done: "deleted", note: "Files were not deleted."}
 		err = dirs.EditSigningKeys(ctx, a.env.Files, func(keys *config.SigningKeys) error {
 			doc.Keys = nil
-			for _, name := range args {
-				key, err := keys.Find(name)
-				if err == nil {
-					doc.Keys = append(doc.Keys, newKey(key, keys.DefaultName()))
-					err = keys.Remove(name)
-				}
-				if err != nil {
-					return err
-				}
+			defaultName := keys.DefaultName()
+			removed, err := keys.RemoveAll(args)
+			for _, k := range removed {
+				doc.Keys = append(doc.Keys, newKey(k, defaultName))
 			}
-			return nil
+			return err
 		})
 		if err != nil {
 			return nil, err

@@ -43,7 +43,10 @@ func (a *app) login(ctx context.Context, o *registryOptions, host string) (docum
 	if err != nil {
 		return nil, err
 	}
-	options, store, err := o.client(a, remote.Credential{})
+	if _, err := a.dirs(); err != nil && a.dockerConfig() == "" {
+		return nil, err // nowhere to keep the login
+	}
+	options, store, err := o.client(ctx, a, remote.Credential{})
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +151,7 @@ would be found. This logs Docker out, too, where it shares them.`,
 		Example: `  # Log out
   notation logout registry.example.com`,
 	}, 1, 1, func(ctx context.Context, args []string) (document, error) {
-		_, store, err := (&registryOptions{}).client(a, remote.Credential{})
+		_, store, err := (&registryOptions{}).client(ctx, a, remote.Credential{})
 		if err != nil {
 			return nil, err
 		}

@@ -105,7 +105,8 @@ func TestColours(t *testing.T) {
 	}
 	u.env.Terminal = &terminal{shows: true}
 	coloured := u.ok(verify...).stdout
-	if !strings.Contains(coloured, "\x1b[32mSuccessfully verified signature for ") {
+	// Scripts look for the success line at the start of a line.
+	if !strings.HasPrefix(coloured, "Successfully verified signature for ") || !strings.Contains(coloured, "\x1b[32mpassed") {
 		t.Errorf("%q", coloured)
 	}
 	for name, value := range map[string]string{"NO_COLOR": "1", "TERM": "dumb"} {

@@ -80,7 +80,7 @@ func (a *app) showError(err error) {
 	}
 	var hints []string
 	each := []error{err}
-	if many, ok := errors.AsType[manyErrors](err); ok {
+	if many, ok := errors.AsType[manyErrors](err); ok && reason.Of(err) != reason.UsageInterrupted {
 		each = each[:0]
 		for _, e := range many {
 			each = append(each, e)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/notaryv2/notation/internal/config"
@@ -97,14 +98,53 @@ A trusted identity is '*' for every signer under the roots of the stores, or
 		if err != nil {
 			return nil, err
 		}
-		return a.writePolicy(ctx, "the new policy", data, force)
+		doc, err := a.writePolicy(ctx, newPolicyName, data, force)
+		if err != nil {
+			return nil, withoutPlace(newPolicyName, err)
+		}
+		a.warnMissingStores(stores)
+		return doc, nil
 	})
 	f := cmd.Flags()
 	f.StringVarP(&name, "name", "n", "default", "`NAME` of the statement")
 	f.StringArrayVar(&stores, "trust-store", nil, "trust store `TYPE:NAME` to trust; may be given again")
 	f.StringArrayVar(&identities, "trusted-identity", nil, "`IDENTITY` to trust; may be given again")
 	f.BoolVar(&force, "force", false, "replace an existing policy")
+	a.unsupported(cmd, "policies for files", "global")
+	f.Lookup("global").NoOptDefVal = "true" // it takes no value
 	return cmd
+}
+
+// newPolicyName stands for a file in the messages of the policy parser.
+const newPolicyName = "the new policy"
+
+// withoutPlace leaves file:line: member out of what the policy parser says of a
+// text that the user has not written.
+func withoutPlace(file string, err error) error {
+	rest, ok := strings.CutPrefix(err.Error(), file+":")
+	if !ok {
+		return err
+	}
+	parts := strings.SplitN(rest, ": ", 3)
+	rest, _, _ = strings.Cut(parts[len(parts)-1], "\n")
+	return reason.Errorf(reason.Of(err), "%s", rest).WithHint("%s", reason.Hint(err))
+}
+
+// warnMissingStores mentions stores of a new policy that cannot be loaded.
+func (a *app) warnMissingStores(names []string) {
+	stores, err := a.stores("")
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		ref, err := trust.ParseStoreRef(name)
+		if err != nil {
+			continue
+		}
+		if _, _, err := stores.Load(ref); err != nil {
+			a.warn("the policy names %s, but %s", ref, err)
+		}
+	}
 }
 
 func (a *app) policyImportCommand() *cobra.Command {
@@ -135,8 +175,8 @@ func (a *app) policyShowCommand() *cobra.Command {
 		Long:  "Show the trust policy as it is written. One that is not valid is shown too, with what is wrong.",
 		Example: `  # Show the policy and keep a copy
   notation policy show`,
-	}, 0, 0, func(context.Context, []string) (document, error) {
-		_, file, err := a.policy(path)
+	}, 0, 0, func(ctx context.Context, _ []string) (document, error) {
+		_, file, err := a.policy(ctx, path)
 		if file.Data == nil {
 			return nil, err
 		}
@@ -166,8 +206,15 @@ type policyShowDocument struct {
 }
 
 func (d *policyShowDocument) text(p *page) {
-	p.raw(string(d.data))
-	if n := len(d.data); n > 0 && d.data[n-1] != '\n' {
+	for line := range strings.Lines(string(d.data)) {
+		// A tab is harmless, and common in JSON; whatever else cannot be printed
+		// is escaped, as the file may be anything.
+		for i, field := range strings.Split(strings.TrimRight(line, "\r\n"), "\t") {
+			if i > 0 {
+				p.raw("\t")
+			}
+			p.raw(escape(field))
+		}
 		p.raw("\n")
 	}
 }
@@ -183,12 +230,12 @@ over the network. If no statement applies, the exit code is 1: every signature
 would be rejected.`,
 		Example: `  # Which statement is asked about this image
   notation policy explain registry.example.com/net-monitor:v1`,
-	}, 1, 1, func(_ context.Context, args []string) (document, error) {
+	}, 1, 1, func(ctx context.Context, args []string) (document, error) {
 		ref, err := oci.ParseReference(args[0])
 		if err != nil {
 			return nil, err
 		}
-		policy, file, err := a.policy(path)
+		policy, file, err := a.policy(ctx, path)
 		if err != nil {
 			return nil, err
 		}
@@ -278,14 +325,14 @@ pass are rejected, and makes the exit code 2; warnings and notices do not.`,
 
   # Look over a policy before it is imported
   notation policy lint --policy policy.json --trust-store certs/`,
-	}, 0, 0, func(context.Context, []string) (document, error) { return a.lint(o) })
+	}, 0, 0, func(ctx context.Context, _ []string) (document, error) { return a.lint(ctx, o) })
 	registerPolicyFlag(cmd, &o.policy)
 	cmd.Flags().StringVar(&o.store, "trust-store", "", "directory `DIR` of trust stores, TYPE/NAME/FILE, instead of that of the configuration directory")
 	return cmd
 }
 
-func (a *app) lint(o *trustOptions) (document, error) {
-	policy, file, err := a.policy(o.policy)
+func (a *app) lint(ctx context.Context, o *trustOptions) (document, error) {
+	policy, file, err := a.policy(ctx, o.policy)
 	if err != nil {
 		return nil, err
 	}
@@ -304,10 +351,18 @@ func (a *app) lint(o *trustOptions) (document, error) {
 		})
 	}
 	if broken > 0 {
-		return doc, reason.Errorf(reason.UsagePolicyBroken, "the trust policy has %d of its %d findings that reject good signatures", broken, len(doc.Issues)).
+		return doc, reason.Errorf(reason.UsagePolicyBroken, "the trust policy rejects good signatures, for %s", count(broken, "reason")).
 			WithHint("correct what is shown as error")
 	}
 	return doc, nil
+}
+
+// count writes a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // lintDocument is the result of policy lint.

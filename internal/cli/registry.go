@@ -37,7 +37,7 @@ func (o *credentialOptions) register(cmd *cobra.Command) {
 
 // read returns the credential that was given, or the zero one.
 func (o *credentialOptions) read(ctx context.Context, a *app) (remote.Credential, error) {
-	cred := remote.Credential{Username: o.username, Password: o.password, Source: "--username and --password"}
+	cred := remote.Credential{Username: o.username, Password: o.password}
 	switch {
 	case o.password != "" && o.passwordStdin:
 		return remote.Credential{}, reason.Errorf(reason.UsageFlag, "--password and --password-stdin cannot be mixed").WithHint("use --password-stdin alone")
@@ -48,23 +48,34 @@ func (o *credentialOptions) read(ctx context.Context, a *app) (remote.Credential
 		if err != nil {
 			return remote.Credential{}, err
 		}
-		cred.Password, cred.Source = strings.TrimRight(string(data), "\r\n"), "--username and --password-stdin"
+		cred.Password = strings.TrimRight(string(data), "\r\n")
 		if cred.Password == "" {
 			return remote.Credential{}, reason.Errorf(reason.UsageStdin, "standard input holds no password").WithHint("pipe the password into the command")
 		}
 	}
-	fromFlags := cred.Username != "" || cred.Password != ""
+	var sources []string
+	if cred.Username != "" {
+		sources = append(sources, "--username")
+	} else if a.env.Getenv("NOTATION_USERNAME") != "" {
+		sources = append(sources, "$NOTATION_USERNAME")
+	}
+	switch {
+	case o.passwordStdin:
+		sources = append(sources, "--password-stdin")
+	case cred.Password != "":
+		sources = append(sources, "--password")
+	case a.env.Getenv("NOTATION_PASSWORD") != "":
+		sources = append(sources, "$NOTATION_PASSWORD")
+	}
+	cred.Source = strings.Join(sources, " and ")
 	if cred.Username == "" {
 		cred.Username = a.env.Getenv("NOTATION_USERNAME")
 	}
 	if cred.Password == "" {
 		cred.Password = a.env.Getenv("NOTATION_PASSWORD")
 	}
-	switch {
-	case cred.Username == "" && cred.Password == "":
+	if cred.Username == "" && cred.Password == "" {
 		return remote.Credential{}, nil
-	case !fromFlags:
-		cred.Source = "$NOTATION_USERNAME and $NOTATION_PASSWORD"
 	}
 	if cred.Username == "" || cred.Password == "" {
 		return remote.Credential{}, reason.Errorf(reason.UsageFlag, "a user name and a password belong together, and one of them is missing").
@@ -81,6 +92,7 @@ type registryOptions struct {
 	certFile      string
 	keyFile       string
 	skipTLSVerify bool
+	stateless     bool // config.json is of help, but must not be needed
 	forceTag      bool
 }
 
@@ -95,7 +107,7 @@ func (o *registryOptions) register(cmd *cobra.Command) {
 }
 
 // tls returns the settings for HTTPS, nil for the usual ones.
-func (o *registryOptions) tls(a *app) (*tls.Config, error) {
+func (o *registryOptions) tls(ctx context.Context, a *app) (*tls.Config, error) {
 	if o.caFile == "" && o.certFile == "" && o.keyFile == "" && !o.skipTLSVerify {
 		return nil, nil
 	}
@@ -108,7 +120,7 @@ func (o *registryOptions) tls(a *app) (*tls.Config, error) {
 		a.warn("the registry's certificate is not verified")
 	}
 	if o.caFile != "" {
-		if err := addAuthorities(c, o.caFile); err != nil {
+		if err := addAuthorities(ctx, c, o.caFile); err != nil {
 			return nil, err
 		}
 	}
@@ -136,8 +148,8 @@ func (o *registryOptions) tls(a *app) (*tls.Config, error) {
 }
 
 // addAuthorities adds the certificates of a file to those of the system.
-func addAuthorities(c *tls.Config, file string) error {
-	certs, err := readCertificates(file)
+func addAuthorities(ctx context.Context, c *tls.Config, file string) error {
+	certs, err := readCertificates(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -152,12 +164,16 @@ func addAuthorities(c *tls.Config, file string) error {
 
 // client returns the options of the registry client and where it looks for
 // credentials. explicit ones are used for every registry.
-func (o *registryOptions) client(a *app, explicit remote.Credential) (remote.Options, *remote.CredentialStore, error) {
+func (o *registryOptions) client(ctx context.Context, a *app, explicit remote.Credential) (remote.Options, *remote.CredentialStore, error) {
 	settings, err := a.settings()
+	if err != nil && o.stateless {
+		a.warn("the settings are not used: %s", err)
+		settings, err = config.Settings{}, nil
+	}
 	if err != nil {
 		return remote.Options{}, nil, err
 	}
-	tlsConfig, err := o.tls(a)
+	tlsConfig, err := o.tls(ctx, a)
 	if err != nil {
 		return remote.Options{}, nil, err
 	}
@@ -222,7 +238,7 @@ func (a *app) opener(ctx context.Context, o *targetOptions, targets ...target) (
 			return nil, err
 		}
 	}
-	options, _, err := o.registry.client(a, explicit)
+	options, _, err := o.registry.client(ctx, a, explicit)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ Exit codes:
 	flags := root.PersistentFlags()
 	flags.BoolP("help", "h", false, "show help")
 	flags.BoolVarP(&a.debug, "debug", "d", false, "tell on standard error what happens, without secrets")
-	flags.VarP(&choice[format]{&a.format, []format{formatText, formatJSON, formatTree}}, "output", "o", "text or json")
+	flags.VarP(&choice[format]{&a.format, []format{formatText, formatJSON}, []format{formatTree}}, "output", "o", "text or json")
 	flags.Var(&a.timeout, "timeout", "time that all requests of the command may take, such as 30s; 0 for no limit")
 	flags.SortFlags = false
 	completions(root, "output", string(formatText), string(formatJSON))

@@ -39,6 +39,9 @@ func Run(ctx context.Context, args []string, env Env) int {
 	root.SetIn(a.env.Stdin)
 	root.SetOut(a.env.Stdout)
 	root.SetErr(a.env.Stderr)
+	if len(args) > 0 && laterCommands()[args[0]] != "" { // whatever follows: its --help would be that of the root
+		return a.finish(a.unknownCommand(root, args[0]))
+	}
 	return a.finish(root.ExecuteContext(ctx))
 }
 
@@ -57,8 +60,8 @@ func (a *app) runs(cmd *cobra.Command, do action) *cobra.Command {
 		}
 		var err error
 		a.result, err = do(ctx, args)
-		if err != nil && a.result == nil && ctx.Err() != nil {
-			err = reason.Wrap(reason.UsageInterrupted, err, "interrupted")
+		if err != nil && ctx.Err() != nil && exitCode(err) == exitUndecided {
+			err = reason.Wrap(reason.UsageInterrupted, err, "interrupted").WithHint("run the command again")
 		}
 		return err
 	}

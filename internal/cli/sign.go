@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	"github.com/notaryv2/notation"
@@ -70,7 +71,7 @@ found, the command fails.`,
 	})
 	f := cmd.Flags()
 	f.StringVarP(&o.key, "key", "k", "", "`NAME` of the key, as in 'notation key list'; the default key if not given")
-	f.Var(&choice[signatureFormat]{&o.format, []signatureFormat{formatJWS, formatCOSE}}, "signature-format", "jws or cose (default: signatureFormat of config.json, else jws)")
+	f.Var(&choice[signatureFormat]{&o.format, []signatureFormat{formatJWS, formatCOSE}, nil}, "signature-format", "jws or cose (default: signatureFormat of config.json, else jws)")
 	f.VarP(&o.expiry, "expiry", "e", "time after which the signature no longer counts, such as 12h or 30d; never if not given")
 	f.StringArrayVarP(&o.metadata, "user-metadata", "m", nil, "`KEY=VALUE` to be signed with the artifact; may be given again")
 	f.BoolVar(&o.targets.registry.forceTag, "force-referrers-tag", false, "write the referrers tag also where the registry has the referrers API")
@@ -172,6 +173,10 @@ func (a *app) openKey(keyPath, certPath string) (signer.Signer, error) {
 	}
 	s, err := signer.FromPEM(key, certs)
 	if err != nil {
+		switch area, _, _ := strings.Cut(string(reason.Of(err)), "."); {
+		case area == "cert", reason.Of(err) == reason.SignerCertificates, reason.Of(err) == reason.SignerChain, reason.Of(err) == reason.SignerCertificateTime:
+			return nil, config.InFile(certPath, err)
+		}
 		return nil, config.InFile(keyPath, err)
 	}
 	return s, nil
@@ -214,7 +219,7 @@ func (d *signDocument) text(p *page) {
 		if s.Name == "" {
 			continue // told as an error
 		}
-		p.styledLine(good, "Successfully signed %s", s.Name)
+		p.line("Successfully signed %s", s.Name) // scripts look for it at the beginning of a line
 		p.line("  signature %s", s.Signature.Digest)
 	}
 }

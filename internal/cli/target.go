@@ -1,11 +1,11 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/notaryv2/notation/internal/atomicfile"
@@ -44,6 +44,12 @@ func (o *targetOptions) registerMany(cmd *cobra.Command) {
 	o.register(cmd)
 }
 
+// reference is what the user wrote for an artifact.
+type reference struct {
+	text  string
+	where string // FILE:LINE; "" on the command line
+}
+
 // target is one artifact as the user named it.
 type target struct {
 	typed string
@@ -70,6 +76,10 @@ func (o *targetOptions) parse(typed string) (target, error) {
 		err = t.ref.CheckComplete()
 	}
 	if err != nil {
+		if path, _, ok := strings.Cut(typed, ":"); !o.layout && (strings.HasPrefix(typed, "./") || strings.HasPrefix(typed, "../") || filepath.IsAbs(typed) || ok && isDirectory(path)) {
+			return target{}, reason.Wrap(reason.Of(err), err, "%q looks like a path", typed).
+				WithHint("add --oci-layout to name an artifact in an OCI image layout, as PATH:tag or PATH@digest")
+		}
 		if _, statErr := os.Stat(typed); statErr == nil && !o.layout {
 			return target{}, reason.Wrap(reason.Of(err), err, "%q is a path", typed).
 				WithHint("add --oci-layout to name an artifact in an OCI image layout, as PATH:tag or PATH@digest")
@@ -83,10 +93,18 @@ func (o *targetOptions) parse(typed string) (target, error) {
 	return t, nil
 }
 
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // targets reads the references of the command line and of --from-file. Nothing
 // is sent anywhere before all of them are known to be references.
 func (a *app) targets(ctx context.Context, cmd *cobra.Command, o *targetOptions, args []string) ([]target, error) {
-	typed := args
+	var typed []reference
+	for _, arg := range args {
+		typed = append(typed, reference{text: arg})
+	}
 	if o.fromFile == "-" && o.registry.credentials.passwordStdin {
 		return nil, a.usage(cmd, reason.UsageFlag, "standard input cannot hold both the references and the password", "give the references in a file, or use 'notation login'")
 	}
@@ -95,7 +113,7 @@ func (a *app) targets(ctx context.Context, cmd *cobra.Command, o *targetOptions,
 		if err != nil {
 			return nil, err
 		}
-		typed = append(append([]string(nil), args...), lines...)
+		typed = append(typed, lines...)
 	}
 	switch {
 	case len(typed) == 0 && o.fromFile != "":
@@ -109,7 +127,10 @@ func (a *app) targets(ctx context.Context, cmd *cobra.Command, o *targetOptions,
 	all := make([]target, len(typed))
 	for i, s := range typed {
 		var err error
-		if all[i], err = o.parse(s); err != nil {
+		if all[i], err = o.parse(s.text); err != nil {
+			if s.where != "" {
+				err = refError{s.where, err}
+			}
 			return nil, err
 		}
 	}
@@ -118,7 +139,7 @@ func (a *app) targets(ctx context.Context, cmd *cobra.Command, o *targetOptions,
 
 // readReferences reads a list of references. Empty lines and those that begin
 // with # are left out.
-func (a *app) readReferences(ctx context.Context, file string) ([]string, error) {
+func (a *app) readReferences(ctx context.Context, file string) ([]reference, error) {
 	var data []byte
 	var err error
 	if file == "-" {
@@ -129,15 +150,18 @@ func (a *app) readReferences(ctx context.Context, file string) ([]string, error)
 	if err != nil {
 		return nil, err
 	}
-	var refs []string
-	lines := bufio.NewScanner(strings.NewReader(string(data)))
-	for lines.Scan() {
-		if s := strings.TrimSpace(lines.Text()); s != "" && !strings.HasPrefix(s, "#") {
-			refs = append(refs, s)
+	var refs []reference
+	n := 0
+	for line := range strings.Lines(string(data)) {
+		n++
+		text := strings.TrimSpace(line)
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, reason.Wrap(reason.UsageArguments, err, "%q is no list of references", file).WithHint("write one reference a line")
+		if len(text) > maxLineBytes {
+			return nil, reason.Errorf(reason.UsageArguments, "%q is no list of references: line %d is longer than %d bytes", file, n, maxLineBytes).WithHint("write one reference a line")
+		}
+		refs = append(refs, reference{text, fmt.Sprintf("%s:%d", file, n)})
 	}
 	return refs, nil
 }

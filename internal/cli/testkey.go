@@ -86,8 +86,8 @@ has checked that: for anything but tests, have an authority issue a certificate.
 	})
 	f := cmd.Flags()
 	f.BoolVar(&o.makeDefault, "default", false, "make it the default key")
-	f.VarP(&choice[rsaBits]{&o.bits, []rsaBits{"2048", "3072", "4096"}}, "bits", "b", "size of the RSA key: 2048, 3072 or 4096 (default 2048)")
-	f.Var(&choice[keyAlgorithm]{&o.algorithm, keyAlgorithms()}, "algorithm", "rsa-2048, rsa-3072, rsa-4096, ec-256, ec-384 or ec-521 (default rsa-2048)")
+	f.VarP(&choice[rsaBits]{&o.bits, []rsaBits{"2048", "3072", "4096"}, nil}, "bits", "b", "size of the RSA key: 2048, 3072 or 4096 (default 2048)")
+	f.Var(&choice[keyAlgorithm]{&o.algorithm, keyAlgorithms(), nil}, "algorithm", "rsa-2048, rsa-3072, rsa-4096, ec-256, ec-384 or ec-521 (default rsa-2048)")
 	f.Var(&o.validFor, "valid-for", "how long the certificate is valid")
 	completions(cmd, "algorithm", "rsa-2048", "rsa-3072", "rsa-4096", "ec-256", "ec-384", "ec-521")
 	return cmd
@@ -126,6 +126,9 @@ func (a *app) generateTest(ctx context.Context, o *testKeyOptions, name string) 
 		return nil, err
 	}
 	files := dirs.TestKeyFiles(name)
+	if a.policyNames(dirs, files.Store) {
+		a.warn("the trust policy names %s, so signatures of this key are trusted from now on", files.Store)
+	}
 	return &testKeyDocument{
 		Name: name, Algorithm: o.algorithm, Subject: printedName(cert.RawSubject), Fingerprint: config.Fingerprint(cert),
 		NotAfter: printedTime(cert.NotAfter), Default: o.makeDefault,

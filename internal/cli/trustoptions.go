@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"io/fs"
@@ -34,21 +35,26 @@ func (o *trustOptions) register(cmd *cobra.Command) {
 	f.StringArrayVar(&o.identities, "identity", nil, "with --ca-cert, trust only signers with this subject `DN`, as in 'C=US, ST=WA, O=Notary'; may be given again")
 }
 
+// stateless reports whether nothing of the configuration directory is needed.
+func (o *trustOptions) stateless() bool {
+	return len(o.caCerts) > 0 || o.policy != "" && o.store != ""
+}
+
 // commandLineStore is the name of the store and the statement that --ca-cert
 // makes up.
 const commandLineStore = "command-line"
 
 // verifier returns the verifier that the options ask for.
-func (a *app) verifier(cmd *cobra.Command, o *trustOptions) (*notation.Verifier, error) {
+func (a *app) verifier(ctx context.Context, cmd *cobra.Command, o *trustOptions) (*notation.Verifier, error) {
 	switch {
 	case len(o.caCerts) > 0 && (o.policy != "" || o.store != ""):
 		return nil, a.usage(cmd, reason.UsageFlag, "--ca-cert stands for a policy and its trust store, and cannot be mixed with --policy or --trust-store", "give one or the other")
 	case len(o.identities) > 0 && len(o.caCerts) == 0:
 		return nil, a.usage(cmd, reason.UsageFlag, "--identity needs --ca-cert", "identities of a trust policy are in its trustedIdentities")
 	case len(o.caCerts) > 0:
-		return o.fromCertificates()
+		return o.fromCertificates(ctx)
 	}
-	policy, _, err := a.policy(o.policy)
+	policy, _, err := a.policy(ctx, o.policy)
 	if err != nil {
 		return nil, err
 	}
@@ -60,11 +66,11 @@ func (a *app) verifier(cmd *cobra.Command, o *trustOptions) (*notation.Verifier,
 }
 
 // fromCertificates makes a policy of --ca-cert and --identity.
-func (o *trustOptions) fromCertificates() (*notation.Verifier, error) {
+func (o *trustOptions) fromCertificates(ctx context.Context) (*notation.Verifier, error) {
 	ref := trust.StoreRef{Type: trust.CA, Name: commandLineStore}
 	var anchors []*x509.Certificate
 	for _, file := range o.caCerts {
-		certs, err := readCertificates(file)
+		certs, err := readCertificates(ctx, file)
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +85,11 @@ func (o *trustOptions) fromCertificates() (*notation.Verifier, error) {
 	if len(o.identities) > 0 {
 		identities = nil
 		for _, dn := range o.identities {
-			identities = append(identities, "x509.subject: "+strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(dn), "x509.subject:")))
+			identity := "x509.subject: " + strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(dn), "x509.subject:"))
+			if _, err := trust.ParseIdentity(identity); err != nil {
+				return nil, identityError([]string{dn}, err)
+			}
+			identities = append(identities, identity)
 		}
 	}
 	data, err := config.NewPolicy(commandLineStore, []string{ref.String()}, identities)
@@ -88,16 +98,20 @@ func (o *trustOptions) fromCertificates() (*notation.Verifier, error) {
 	}
 	policy, err := trust.ParsePolicy("--identity", data)
 	if err != nil {
-		return nil, reason.Wrap(reason.UsageFlag, err, "flag '--identity' cannot be %q", o.identities).
-			WithHint("write the subject with at least C, ST and O, as in 'C=US, ST=WA, O=Notary'")
+		return nil, identityError(o.identities, withoutPlace("--identity", err))
 	}
 	stores := trust.NewMemoryStores(map[trust.StoreRef][]*x509.Certificate{ref: anchors})
 	return &notation.Verifier{Policy: policy, Stores: stores}, nil
 }
 
+func identityError(given []string, err error) error {
+	return reason.Wrap(reason.UsageFlag, err, "flag '--identity' cannot be %s", quotedOr(given)).
+		WithHint("write the subject with at least C, ST and O, as in 'C=US, ST=WA, O=Notary'")
+}
+
 // policy reads and parses the trust policy at path, or the user's for "".
-func (a *app) policy(path string) (*trust.Policy, config.PolicyFile, error) {
-	file, err := a.policyFile(path)
+func (a *app) policy(ctx context.Context, path string) (*trust.Policy, config.PolicyFile, error) {
+	file, err := a.policyFile(ctx, path)
 	if err != nil {
 		return nil, file, err
 	}
@@ -109,7 +123,7 @@ func (a *app) policy(path string) (*trust.Policy, config.PolicyFile, error) {
 	return policy, file, err
 }
 
-func (a *app) policyFile(path string) (config.PolicyFile, error) {
+func (a *app) policyFile(ctx context.Context, path string) (config.PolicyFile, error) {
 	if path != "" {
 		return config.ReadPolicyAt(path)
 	}
@@ -159,7 +173,7 @@ func pathCause(err error) error {
 }
 
 // readCertificates reads the certificates of a file that the user named.
-func readCertificates(file string) ([]*x509.Certificate, error) {
+func readCertificates(ctx context.Context, file string) ([]*x509.Certificate, error) {
 	data, err := atomicfile.ReadLinked(file, config.MaxCertificateFileBytes)
 	if err != nil {
 		return nil, err

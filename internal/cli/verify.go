@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/notaryv2/notation"
+	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -70,7 +73,13 @@ func (a *app) verify(ctx context.Context, cmd *cobra.Command, o *verifyOptions, 
 		return nil, a.usage(cmd, reason.UsageFlag, "--scope needs --oci-layout", "the scope of a registry's artifact is its repository")
 	case o.maxSignatures < 1:
 		return nil, a.usage(cmd, reason.UsageFlag, "--max-signatures must be at least 1", "")
+	case o.scope != "":
+		if _, err := oci.ParseRepository(o.scope); err != nil {
+			return nil, reason.Wrap(reason.UsageFlag, err, "flag '--scope' cannot be %s", quote(o.scope)).
+				WithHint("write registry/repository, without tag or digest, as in registry.example.com/net-monitor")
+		}
 	}
+	o.targets.registry.stateless = o.trust.stateless()
 	targets, err := a.targets(ctx, cmd, &o.targets, args)
 	if err != nil {
 		return nil, err
@@ -79,7 +88,7 @@ func (a *app) verify(ctx context.Context, cmd *cobra.Command, o *verifyOptions, 
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := a.verifier(cmd, &o.trust)
+	verifier, err := a.verifier(ctx, cmd, &o.trust)
 	if err != nil {
 		return nil, err
 	}
@@ -101,9 +110,44 @@ func (a *app) verify(ctx context.Context, cmd *cobra.Command, o *verifyOptions, 
 	for _, v := range doc.Verdicts {
 		if v.Verdict != nil {
 			a.recommendDigest(v.target, v.Verdict.Artifact.Digest)
+			a.warnLenient(v, len(metadata) > 0)
 		}
 	}
-	return doc, doc.errors()
+	return doc, doc.errors(o.trust.store)
+}
+
+// warnLenient says on standard error that exit code 0 does not mean what it
+// usually does: the policy skips everything, or logs what failed.
+func (a *app) warnLenient(v verdictJSON, metadata bool) {
+	if v.ExitCode != exitOK {
+		return
+	}
+	accepted := v.Verdict.Accepted()
+	if v.Verdict.Outcome == notation.Skipped {
+		also := ""
+		if metadata {
+			also = ", nor was its user metadata compared"
+		}
+		a.warn("%s was not verified%s: statement %q of the trust policy says skip", v.shownName(), also, v.Verdict.Statement)
+		return
+	}
+	if accepted == nil {
+		return
+	}
+	var logged []string
+	for _, f := range accepted.Findings {
+		if f.Outcome == notation.Logged {
+			logged = append(logged, string(f.Check))
+		}
+	}
+	if len(logged) > 0 {
+		a.warn("%s passed although %s failed, which statement %q of the trust policy only logs", v.shownName(), strings.Join(logged, ", "), v.Verdict.Statement)
+	}
+}
+
+// shownName returns what text calls the artifact.
+func (v verdictJSON) shownName() string {
+	return cmp.Or(v.Name, v.Verdict.Reference, v.Requested)
 }
 
 // verifyAll verifies the targets, some at a time, and keeps their order.
@@ -149,13 +193,22 @@ func newVerdict(t target, verdict *notation.Verdict, err error) verdictJSON {
 }
 
 // errors returns what keeps artifacts from passing; a policy that says skip
-// does not.
-func (d *verifyDocument) errors() error {
+// does not. store is the value of --trust-store.
+func (d *verifyDocument) errors(store string) error {
 	var errs manyErrors
 	for _, v := range d.Verdicts {
-		if v.err != nil && v.ExitCode != exitOK {
-			errs = append(errs, refError{v.errorName(), v.err})
+		if v.err == nil || v.ExitCode == exitOK {
+			continue
 		}
+		if verdict, ok := errors.AsType[*notation.VerdictError](v.err); ok && v.ExitCode == exitUsage && verdict.Cause != nil {
+			cause := verdict.Cause // nothing was rejected
+			if store != "" && strings.HasPrefix(string(cause.Code), "store.") {
+				cause = cause.WithHint("put right what is in %s, the directory of --trust-store, as TYPE/NAME/FILE", quote(store))
+			}
+			errs = append(errs, refError{v.target.typed, cause})
+			continue
+		}
+		errs = append(errs, refError{v.errorName(), v.err})
 	}
 	return errs.asError()
 }

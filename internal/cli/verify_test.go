@@ -298,7 +298,7 @@ func TestLimitIsTold(t *testing.T) {
 		u.ok("sign", "-k", "other", "--oci-layout", ref)
 	}
 	u.run("verify", "--ca-cert", acme.root, "--max-signatures", "2", "--oci-layout", ref).want(3)
-	u.run("list", "--max-signatures", "2", "--oci-layout", ref).want(0, "nly the first 2 signatures", "--max-signatures")
+	u.run("list", "--max-signatures", "2", "--oci-layout", ref).want(0, "nly 2 of the signatures", "--max-signatures")
 	doc := u.run("list", "-ojson", "--max-signatures", "2", "--oci-layout", ref).want(0).json()
 	if n := len(at(doc, "signatures").([]any)); n != 2 || at(doc, "warnings", 0) == nil {
 		t.Errorf("%v", doc)

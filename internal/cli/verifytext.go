@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/notaryv2/notation"
+	"github.com/notaryv2/notation/reason"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -27,10 +28,12 @@ func (v verdictJSON) text(p *page) {
 		p.styledLine(bad, "No verdict on %s", v.Requested)
 		return
 	}
-	name := cmp.Or(v.Name, v.Verdict.Reference, v.Requested)
+	name := v.shownName()
 	switch {
 	case v.err == nil && v.Verdict.Outcome == notation.Passed:
-		p.styledLine(good, "Successfully verified signature for %s", name)
+		p.line("Successfully verified signature for %s", name) // scripts look for it at the beginning of a line
+	case v.ExitCode == exitUsage:
+		p.styledLine(bad, "No verdict on %s", name)
 	case v.Verdict.Outcome == notation.Skipped:
 		p.styledLine(warned, "%s not verified: policy statement %q says skip", name, v.Verdict.Statement)
 	case v.Verdict.Outcome == notation.Unsigned:
@@ -128,7 +131,11 @@ func outcomeCell(findings []notation.Finding, check notation.Check) cell {
 	if !ok {
 		st = bad
 	}
-	return cell{text: findings[i].Outcome.String(), style: st}
+	text := findings[i].Outcome.String()
+	if findings[i].Outcome == notation.Skipped && findings[i].Reason != reason.VerifySkippedByPolicy {
+		text = "not checked"
+	}
+	return cell{text: text, style: st}
 }
 
 // shortDigest keeps the beginning of a digest, enough for people to tell

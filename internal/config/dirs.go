@@ -46,7 +46,7 @@ func homeVariable(goos string) string {
 
 // userDirs returns the user's directories for this program, "" if unknown.
 func userDirs(goos string, getenv func(string) string) (config, cache string) {
-	home := getenv("HOME")
+	home := override(getenv("HOME"), "") // absolute, as paths below it are recorded
 	switch goos {
 	case "windows":
 		config, cache = getenv("AppData"), getenv("LocalAppData")

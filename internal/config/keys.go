@@ -185,6 +185,27 @@ func (s *SigningKeys) Add(k Key) error {
 	return nil
 }
 
+// RemoveAll removes the keys of those names, each of which may be given more
+// than once: all of them or, after an error, none. It returns what was removed.
+func (s *SigningKeys) RemoveAll(names []string) ([]Key, error) {
+	var removed []Key
+	for _, name := range names {
+		key, err := s.Find(name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(removed, func(k Key) bool { return k.Name == name }) {
+			removed = append(removed, key)
+		}
+	}
+	for _, k := range removed {
+		if err := s.Remove(k.Name); err != nil {
+			return nil, err
+		}
+	}
+	return removed, nil
+}
+
 // Remove removes a key. If it was the default one, there is none afterwards.
 func (s *SigningKeys) Remove(name string) error {
 	all := s.All()

@@ -14,6 +14,9 @@ const (
 
 	// maxKeys bounds the entries of signingkeys.json.
 	maxKeys = 10_000
+	// addTries bounds how often a store is read again because another program
+	// has added a file of the same name.
+	addTries = 100
 	// maxNameBytes bounds the name of a key. With a suffix it stays within the
 	// 255 bytes that file systems allow.
 	maxNameBytes = 200

@@ -29,9 +29,9 @@ type PolicyFile struct {
 // trustpolicy.oci.json, is read and a warning says so. Without any, the error
 // has the code config.no-policy.
 func (d Dirs) ReadPolicy() (PolicyFile, error) {
-	p, err := readPolicy(d.PolicyFile(), atomicfile.Read)
+	p, err := readPolicy(d.PolicyFile(), readOwnPolicy)
 	if errors.Is(err, fs.ErrNotExist) {
-		p, err = readPolicy(d.olderPolicyFile(), atomicfile.Read)
+		p, err = readPolicy(d.olderPolicyFile(), readOwnPolicy)
 		if errors.Is(err, fs.ErrNotExist) {
 			return PolicyFile{}, reason.Errorf(reason.ConfigNoPolicy, "there is no trust policy %q", d.PolicyFile()).
 				WithHint("trust a certificate with 'notation cert add --name NAME FILE', or write a policy with 'notation policy init'")
@@ -47,7 +47,28 @@ func (d Dirs) ReadPolicy() (PolicyFile, error) {
 	return p, nil
 }
 
-// ReadPolicyAt reads a trust policy from a path that the user named.
+// readOwnPolicy reads a policy of the configuration directory.
+func readOwnPolicy(path string, limit int64) ([]byte, error) {
+	data, err := atomicfile.Read(path, limit)
+	if reason.Of(err) == reason.ConfigNotRegular {
+		return nil, reason.Wrap(reason.ConfigNotRegular, err, "the trust policy was not read").
+			WithHint("%s; --policy FILE reads a policy through a link", reason.Hint(err))
+	}
+	return data, err
+}
+
+// CheckStarter reports whether [Dirs.TrustInStarter] will find a policy file
+// that it can read, or none. It changes nothing.
+func (d Dirs) CheckStarter() error {
+	_, err := atomicfile.Read(d.PolicyFile(), maxPolicyBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// ReadPolicyAt reads a trust policy from a path that the user named, which may
+// be a link.
 func ReadPolicyAt(path string) (PolicyFile, error) {
 	return readPolicy(path, atomicfile.ReadLinked)
 }

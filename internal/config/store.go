@@ -35,7 +35,20 @@ type AddedFile struct {
 // an error, none. Certificates that the store holds already are left out.
 // Every one is checked to be an anchor of that type, so that the store can
 // still be loaded afterwards.
-func (d Dirs) AddCertificates(w atomicfile.Writer, ref trust.StoreRef, files []CertificateFile) ([]AddedFile, error) {
+//
+// Several programs may add at the same time: where another one takes the name
+// of a file first, the store is read again.
+func (d Dirs) AddCertificates(w atomicfile.Writer, ref trust.StoreRef, files []CertificateFile) (added []AddedFile, err error) {
+	for range addTries {
+		added, err = d.addCertificates(w, ref, files)
+		if reason.Of(err) != reason.ConfigExists {
+			break
+		}
+	}
+	return added, err
+}
+
+func (d Dirs) addCertificates(w atomicfile.Writer, ref trust.StoreRef, files []CertificateFile) ([]AddedFile, error) {
 	if err := d.checkStoreDir(ref); err != nil {
 		return nil, err
 	}
