@@ -54,7 +54,7 @@ func ociReferenceEntries() []Entry {
 		{OCIReference, "The reference does not follow the grammar host[:port]/repository[:tag][@digest], or PATH:tag or PATH@digest for an image layout.", "Correct the reference as the hint says."},
 		{OCIReferenceIncomplete, "The reference names a repository or layout, but neither a tag nor a digest in it.", "Add :tag or, better, @digest."},
 		{OCIRepositoryName, "The text is not a fully qualified repository without tag, digest or wildcard.", "Write registry/repository, as in docker.io/library/alpine."},
-		{OCITagMismatch, "The reference holds a tag and a digest, and the tag names something else.", "Drop the tag, or use the digest that the tag now names."},
+		{OCITagMismatch, "The reference holds a tag and a digest, and the tag names something else.", "Find out why the tag has moved; drop the tag to go by the digest alone."},
 		{OCINotFound, "The registry or layout has no such manifest or blob.", "Check the spelling of the repository, the tag and the digest."},
 		{OCIDescriptor, "A descriptor lacks its media type, or its digest or size is not valid.", "Have the artifact pushed again by a tool that follows the OCI image specification."},
 		{OCIDigestAlgorithm, "The digest's algorithm is not sha256, sha384 or sha512.", "Use a digest of one of these algorithms."},
