@@ -225,7 +225,9 @@ func TestTokenService(t *testing.T) {
 			r := open(t, f, Options{Credentials: alice()})
 			_, err := r.Resolve(t.Context(), refOf(t, r, ":v1"))
 			wantCode(t, err, tt.code)
-			if n := len(f.log()); n != tt.calls {
+			// The fake notes a request when it has answered, which may be after
+			// the client has given up on the last one.
+			if n := len(f.log()); n != tt.calls && n != tt.calls-1 {
 				t.Errorf("%d requests, want %d", n, tt.calls)
 			}
 		})
