@@ -78,7 +78,7 @@ func TestEveryAttackIsTried(t *testing.T) {
 func TestAttackTableIsWhole(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile(filepath.Join(root, "..", "shared", "attacks.md"))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && os.Getenv("CI") != "true" {
 		t.Skip("../shared/attacks.md is not there")
 	}
 	if err != nil {
