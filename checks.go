@@ -3,7 +3,6 @@ package notation
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/asn1"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,32 +22,42 @@ import (
 // artifact and asks for nothing that is not understood. It is always enforced:
 // an attribute that the signer marked critical must not be passed over by a
 // policy that merely logs.
-func (j *judge) integrity(c *envelope.Content, artifact oci.Descriptor) Finding {
+//
+// What a signature demands of a verification plugin is for consult.
+func (t *trial) integrity(artifact oci.Descriptor) Finding {
+	c := &t.content
 	if fault := otherArtifact(&c.Target, &artifact); fault != nil {
-		if j.claimed && c.Target.Digest == artifact.Digest {
+		if t.claimed && c.Target.Digest == artifact.Digest {
 			return found(CheckIntegrity, Undecided, reason.Wrap(reason.VerifyArtifactClaim, fault,
 				"what the registry says about the artifact contradicts the signature").
 				WithHint("Check that the registry answers for the artifact as it was pushed, then try again."))
 		}
 		return found(CheckIntegrity, Failed, fault)
 	}
-	if c.VerificationPlugin != "" {
-		return found(CheckIntegrity, Failed, reason.Errorf(reason.VerifyPluginUnavailable,
-			"the signature demands the verification plugin %s, and plugins are not supported", quote(c.VerificationPlugin)).
-			WithHint("Ask the signer for a signature that needs no verification plugin."))
-	}
-	var unknown []quoted
-	for _, a := range c.Extended {
-		if a.Critical {
-			unknown = append(unknown, quoted(a.Key))
-		}
-	}
-	if len(unknown) > 0 {
-		return found(CheckIntegrity, Failed, reason.Errorf(reason.VerifyCriticalAttribute,
-			"the signature marks as critical what this program does not know: %s", list(unknown)).
+	if unknown := critical(c.Extended); len(unknown) > 0 && c.VerificationPlugin == "" {
+		return found(CheckIntegrity, Failed, unknownAttributes(unknown).
 			WithHint("Ask the signer for a signature without these attributes."))
 	}
 	return passed(CheckIntegrity, "signed with "+c.Algorithm.String())
+}
+
+// critical returns the names of the critical attributes.
+func critical(attributes []envelope.Attribute) []string {
+	var names []string
+	for _, a := range attributes {
+		if a.Critical {
+			names = append(names, a.Key)
+		}
+	}
+	return names
+}
+
+func unknownAttributes(names []string) *reason.Error {
+	shown := make([]quoted, len(names))
+	for i, name := range names {
+		shown[i] = quoted(name)
+	}
+	return reason.Errorf(reason.VerifyCriticalAttribute, "the signature marks as critical what is not known here: %s", list(shown))
 }
 
 // otherArtifact compares what was signed with the artifact in question. The
@@ -83,26 +92,40 @@ func storeTypeFor(s envelope.Scheme) trust.StoreType {
 	return 0
 }
 
-// authenticity says whether the chain ends in a trusted root and the signer is
-// a trusted identity, and records both in s if so.
-func (j *judge) authenticity(s *SignatureVerdict, c *envelope.Content) Finding {
-	root, want := c.Chain[len(c.Chain)-1], storeTypeFor(c.Scheme)
-	store, ok, err := j.stores.Find(j.statement.Stores(want), root)
+// findRoot looks whether the chain ends in a trusted root. Until it does, its
+// certificates, and the addresses in them, are anybody's.
+func (t *trial) findRoot() {
+	chain, want := t.content.Chain, storeTypeFor(t.content.Scheme)
+	root := chain[len(chain)-1]
+	store, ok, err := t.stores.Find(t.statement.Stores(want), root)
+	fault := Finding{}
 	switch {
 	case err != nil:
-		return foundError(CheckAuthenticity, unloaded(err), err, reason.StoreUnreadable)
+		fault = foundError(CheckAuthenticity, unloaded(err), err, reason.StoreUnreadable)
 	case !ok:
-		return found(CheckAuthenticity, Failed, j.untrustedRoot(s, want, root))
+		fault = found(CheckAuthenticity, Failed, t.untrustedRoot(t.verdict, want, root))
+	default:
+		t.store = store
+		return
 	}
-	identity, ok, err := j.statement.MatchIdentity(c.Chain[0])
+	t.rootFault = &fault
+}
+
+// authenticity says whether the chain ends in a trusted root and the signer is
+// a trusted identity, and records both in the verdict if so.
+func (t *trial) authenticity() Finding {
+	if t.rootFault != nil {
+		return *t.rootFault
+	}
+	identity, ok, err := t.statement.MatchIdentity(t.content.Chain[0])
 	switch {
 	case err != nil:
 		return foundError(CheckAuthenticity, Failed, err, reason.VerifyIdentityUntrusted)
 	case !ok:
-		return found(CheckAuthenticity, Failed, j.untrustedIdentity(s, c.Chain[0]))
+		return found(CheckAuthenticity, Failed, t.untrustedIdentity(t.verdict, t.content.Chain[0]))
 	}
-	s.Store, s.Identity = store.String(), identity.String()
-	return passed(CheckAuthenticity, "root in "+s.Store+", identity "+s.Identity)
+	t.verdict.Store, t.verdict.Identity = t.store.String(), identity.String()
+	return passed(CheckAuthenticity, "root in "+t.verdict.Store+", identity "+t.verdict.Identity)
 }
 
 // unloaded tells a trust store that is no good, which is a no, from one that
@@ -156,20 +179,21 @@ func (j *judge) untrustedRoot(s *SignatureVerdict, want trust.StoreType, root *x
 
 // authenticTimestamp says whether every certificate was valid when the
 // signature was made, as far as an authentic time tells: the time that a
-// signing authority vouches for, or else now.
-func (j *judge) authenticTimestamp(c *envelope.Content) Finding {
+// signing authority vouches for, that of a time stamp, or else now.
+func (t *trial) authenticTimestamp() Finding {
+	c := &t.content
 	if c.Scheme == envelope.SchemeSigningAuthority {
-		if c.SigningTime.After(j.at) { // nobody can vouch for what has not been
+		if c.SigningTime.After(t.at) { // nobody can vouch for what has not been
 			return found(CheckAuthenticTimestamp, Failed, reason.Errorf(reason.VerifyFutureTime,
-				"the authentic signing time %s is later than now", c.SigningTime.UTC().Format(time.RFC3339)).
+				"the authentic signing time %s is later than now", printedTime(c.SigningTime)).
 				WithHint("Check the clock of this machine; if it is right, do not trust this signing authority."))
 		}
 		return validAt(c.Chain, c.SigningTime, "at the authentic signing time")
 	}
-	if j.timestamps && (!j.statement.TimestampAfterCertExpiry() || anyExpired(c.Chain, j.at)) {
-		return j.timestamp(c)
+	if t.timestamps && (!t.statement.TimestampAfterCertExpiry() || anyExpired(c.Chain, t.at)) {
+		return t.timestamp()
 	}
-	return validAt(c.Chain, j.at, "now")
+	return validAt(c.Chain, t.at, "now")
 }
 
 func validAt(chain []*x509.Certificate, at time.Time, when string) Finding {
@@ -186,79 +210,26 @@ func anyExpired(chain []*x509.Certificate, at time.Time) bool {
 	return slices.ContainsFunc(chain, func(c *x509.Certificate) bool { return at.After(c.NotAfter) })
 }
 
-// timestamp stands where a time-stamp token will be judged.
-func (j *judge) timestamp(c *envelope.Content) Finding {
-	if len(c.Timestamp) == 0 {
-		return found(CheckAuthenticTimestamp, Failed, reason.Errorf(reason.VerifyTimestampMissing,
-			"the statement %q demands a time stamp, and the signature has none", j.statement.Name()).
-			WithHint("Have the artifact signed with a time stamp, or set verifyTimestamp to afterCertExpiry."))
-	}
-	return found(CheckAuthenticTimestamp, Failed, reason.Errorf(reason.VerifyTimestampUnavailable,
-		"the statement %q demands a time stamp, and this version cannot verify the one in the signature", j.statement.Name()).
-		WithHint("Remove the tsa stores from the statement to judge certificates by the present time."))
-}
-
 // expiry says whether the signature's own expiry has passed. As with the "exp"
 // of RFC 7519 section 4.1.4, the very instant of the expiry is too late.
-func (j *judge) expiry(c *envelope.Content) Finding {
+func (t *trial) expiry() Finding {
+	c := &t.content
 	switch {
 	case c.Expiry.IsZero():
 		return passed(CheckExpiry, "the signature does not expire")
-	case j.at.Before(c.Expiry):
-		return passed(CheckExpiry, "expires at "+c.Expiry.UTC().Format(time.RFC3339))
+	case t.at.Before(c.Expiry):
+		return passed(CheckExpiry, "expires at "+printedTime(c.Expiry))
 	}
 	return found(CheckExpiry, Failed, reason.Errorf(reason.VerifyExpired,
-		"the signature expired at %s", c.Expiry.UTC().Format(time.RFC3339)).
+		"the signature expired at %s", printedTime(c.Expiry)).
 		WithHint("Have the artifact signed again."))
 }
 
-// revocation tells chains that name no way to ask from those that do. Live
-// checks are not part of this version.
-func (j *judge) revocation(c *envelope.Content) Finding {
-	if j.statement.Action(trust.Revocation) == trust.Skip {
-		return Finding{
-			Check: CheckRevocation, Outcome: Skipped, Reason: reason.VerifySkippedByPolicy,
-			Message: "the statement " + strconv.Quote(j.statement.Name()) + " skips this check",
-		}
-	}
-	for i, cert := range c.Chain[:len(c.Chain)-1] {
-		if namesRevocationSource(cert) {
-			return found(CheckRevocation, Failed, reason.Errorf(reason.VerifyRevocationUnavailable,
-				"certificate %d of the chain names an OCSP responder or a CRL, and this version cannot ask it", i+1).
-				WithHint("Set the override \"revocation\" of the statement to log or skip."))
-		}
-	}
-	return Finding{
-		Check: CheckRevocation, Outcome: Skipped, Reason: reason.VerifyRevocationNoSource,
-		Message: "not checked: no certificate names an OCSP responder or a CRL",
-	}
-}
-
-// oidCRLDistributionPoints is from RFC 5280 section 4.2.1.13. The arcs are a
-// function's, as a slice cannot be constant.
-func oidCRLDistributionPoints() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 29, 31} }
-
-// namesRevocationSource reports whether a certificate says how its revocation
-// can be checked. Distribution points that name no URI count as well: there is
-// a way, even if it is not ours.
-func namesRevocationSource(cert *x509.Certificate) bool {
-	if len(cert.OCSPServer) > 0 || len(cert.CRLDistributionPoints) > 0 {
-		return true
-	}
-	oid := oidCRLDistributionPoints()
-	for i := range cert.Extensions {
-		if cert.Extensions[i].Id.Equal(oid) {
-			return true
-		}
-	}
-	return false
-}
-
 // userMetadata says whether the signed metadata holds what the caller asks for.
-func (j *judge) userMetadata(c *envelope.Content) Finding {
+func (t *trial) userMetadata() Finding {
 	var missing []quoted
-	for _, key := range slices.Sorted(maps.Keys(j.metadata)) {
-		if value, ok := c.Target.Annotations[key]; !ok || value != j.metadata[key] {
+	for _, key := range slices.Sorted(maps.Keys(t.metadata)) {
+		if value, ok := t.content.Target.Annotations[key]; !ok || value != t.metadata[key] {
 			missing = append(missing, quoted(key))
 		}
 	}
@@ -269,3 +240,5 @@ func (j *judge) userMetadata(c *envelope.Content) Finding {
 	}
 	return passed(CheckMetadata, "all the metadata asked for was signed")
 }
+
+func printedTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -29,13 +29,18 @@
 // [Verifier.VerifyEnvelope] decides about an envelope that is already at hand,
 // without any registry.
 //
-// # What is not decided yet
+// [SignBlob] and [Verifier.VerifyBlob] do the same for the content of any
+// reader, with a signature that is kept apart from it.
 //
-// Time stamps, live revocation checks and verification plugins are not part of
-// this version. A policy or signature that needs one gets a finding that says
-// so and fails closed: "verify.timestamp-unavailable",
-// "verify.revocation-unavailable", "verify.plugin-unavailable".
+// # What is asked, and when
+//
+// Most checks need nothing but the envelope, the policy and the trust stores.
+// Two do: whether certificates were revoked, and what a verification plugin
+// says that the signature demands. Both come last, and only for a signature
+// that is good otherwise and whose chain leads to a trusted root. Nobody who
+// merely pushes signatures can have a program run or an address asked.
 //
 // Every error is or wraps a [reason.Error] with a stable code. The package
-// keeps no state; the bounds on what it reads are in limits.go.
+// keeps no state but the answers about revocation that verifiers share which
+// are given no checker of their own; the bounds on what it reads are in limits.go.
 package notation

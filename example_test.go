@@ -113,18 +113,18 @@ func ExampleVerifier_VerifyEnvelope() {
 		Size:      int64(len(exampleManifest)),
 	}
 	key, root := exampleSigner()
-	env, err := key.Sign(ctx, envelope.Request{MediaType: envelope.MediaTypeJWS, Target: artifact, SigningTime: time.Now()})
+	made, err := key.Sign(ctx, envelope.Request{MediaType: envelope.MediaTypeJWS, Target: artifact, SigningTime: time.Now()})
 	if err != nil {
 		log.Fatal(err)
 	}
 
 	const scope = "registry.example/net-monitor"
 	verifier := exampleVerifier(scope, root)
-	verdict, err := verifier.VerifyEnvelope(ctx, env, envelope.MediaTypeJWS, artifact, scope)
+	verdict, err := verifier.VerifyEnvelope(ctx, made.Envelope, envelope.MediaTypeJWS, artifact, scope)
 	fmt.Println(verdict.Word(), err)
 
 	artifact.Digest = digest.FromString("another artifact")
-	verdict, err = verifier.VerifyEnvelope(ctx, env, envelope.MediaTypeJWS, artifact, scope)
+	verdict, err = verifier.VerifyEnvelope(ctx, made.Envelope, envelope.MediaTypeJWS, artifact, scope)
 	fmt.Println(verdict.Word(), errors.Is(err, notation.ErrRejected), verdict.Signatures[0].Findings[0].Reason)
 	// Output:
 	// passed <nil>

@@ -263,11 +263,11 @@ func seal(t testing.TB, chain *testpki.Chain, r envelope.Request) []byte {
 	if r.SigningTime.IsZero() {
 		r.SigningTime = time.Now()
 	}
-	env, err := signerFor(t, chain).Sign(t.Context(), r)
+	made, err := signerFor(t, chain).Sign(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return env
+	return made.Envelope
 }
 
 // attachEnvelope stores env as a signature of artifact; large: not inline.

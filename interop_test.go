@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/envelope"
@@ -62,6 +63,9 @@ func TestInterop(t *testing.T) {
 			}
 			v.Metadata = tt.metadata()
 			tt.verify(t, v, repo)
+			if strings.HasPrefix(tt.Name, "timestamped") {
+				tt.verifyStamp(t, v, repo, dir)
+			}
 		})
 	}
 }
@@ -124,6 +128,34 @@ func (c interopCase) verify(t *testing.T, v *notation.Verifier, repo oci.Reposit
 	checkRefusal(t, verdict, err, notation.ErrRejected, reason.StoreNotFound)
 }
 
+// verifyStamp demands the time stamp, now and long after every certificate has
+// expired.
+func (c interopCase) verifyStamp(t *testing.T, v *notation.Verifier, repo oci.Repository, dir string) {
+	t.Helper()
+	_, ref, err := oci.ParseLayoutReference("layout@" + c.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	demanding := *v
+	demanding.Policy = policy(t, "strict", `"trustStores": ["ca:test", "tsa:t"], "trustedIdentities": ["*"]`)
+	demanding.Stores = stores(map[string][]*x509.Certificate{
+		"ca:test": certificates(t, read(t, filepath.Join(dir, "roots", c.Key+".crt"))),
+		"tsa:t":   certificates(t, read(t, filepath.Join(dir, "roots", "tsa.crt"))),
+	})
+	for _, v := range []*notation.Verifier{&demanding, at(&demanding, time.Now().AddDate(60, 0, 0))} {
+		verdict, err := v.Verify(t.Context(), repo, ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stamp := verdict.Accepted().Timestamp; stamp == nil || stamp.Store != "tsa:t" || stamp.Time.IsZero() {
+			t.Errorf("time stamp %+v", stamp)
+		}
+	}
+	late := at(v, time.Now().AddDate(60, 0, 0)) // without a tsa store
+	verdict, err := late.Verify(t.Context(), repo, ref)
+	checkRefusal(t, verdict, err, notation.ErrRejected, reason.CertExpired)
+}
+
 // TestInteropBlobs decides about signatures of files, by what they sign.
 func TestInteropBlobs(t *testing.T) {
 	t.Parallel()
@@ -136,23 +168,17 @@ func TestInteropBlobs(t *testing.T) {
 	for _, file := range roots {
 		anchors = append(anchors, certificates(t, read(t, file))...)
 	}
-	v := &notation.Verifier{Policy: policy(t, "strict", ""), Stores: stores(map[string][]*x509.Certificate{"ca:test": anchors})}
+	v := &notation.Verifier{Policy: blobPolicy(t), Stores: stores(map[string][]*x509.Certificate{"ca:test": anchors})}
 	for format, mediaType := range map[string]string{"jws": envelope.MediaTypeJWS, "cose": envelope.MediaTypeCOSE} {
 		file := filepath.Join(dir, "blob-"+format, "blob.txt")
 		blob, env := read(t, file), read(t, file+"."+format+".sig")
-		u, err := envelope.Parse(mediaType, env)
+		verdict, err := v.VerifyBlob(t.Context(), bytes.NewReader(blob), env, notation.VerifyBlobOptions{})
 		if err != nil {
-			t.Fatal(err)
-		}
-		claimed := u.Claims().Target
-		artifact := oci.Descriptor{MediaType: claimed.MediaType, Digest: claimed.Digest.Algorithm().FromBytes(blob), Size: int64(len(blob))}
-		if verdict, err := v.VerifyEnvelope(t.Context(), env, mediaType, artifact, scope); err != nil {
 			t.Errorf("%s: %v", format, err)
-		} else if verdict.Accepted().Store != "ca:test" {
+		} else if s := verdict.Accepted(); s.Store != "ca:test" || s.MediaType != mediaType {
 			t.Errorf("%s: %+v", format, verdict)
 		}
-		artifact.Digest = claimed.Digest.Algorithm().FromString("another blob")
-		verdict, err := v.VerifyEnvelope(t.Context(), env, mediaType, artifact, scope)
+		verdict, err = v.VerifyBlob(t.Context(), strings.NewReader("another blob"), env, notation.VerifyBlobOptions{})
 		checkRefusal(t, verdict, err, notation.ErrRejected, reason.VerifyOtherArtifact)
 	}
 }

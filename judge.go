@@ -2,19 +2,26 @@ package notation
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"time"
 
 	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/internal/dn"
 	"github.com/notaryv2/notation/oci"
+	"github.com/notaryv2/notation/plugin"
 	"github.com/notaryv2/notation/reason"
+	"github.com/notaryv2/notation/revocation"
+	"github.com/notaryv2/notation/timestamp"
 	"github.com/notaryv2/notation/trust"
 )
 
 // judge decides about envelopes by one statement of a policy, at one instant.
-// It is immutable and touches neither network nor clock.
+// It is immutable and looks at no clock. What it decides from is in the envelope
+// and the trust stores, but for two things that it asks for once all the rest
+// is good: a verification plugin, and whether certificates were revoked.
 type judge struct {
 	statement  *trust.Statement
 	stores     *trust.Stores
@@ -22,10 +29,20 @@ type judge struct {
 	claimed    bool              // media type and size of the artifact are what a registry says
 	metadata   map[string]string // that must have been signed
 	at         time.Time
+
+	revocation        revocation.Checker
+	evidence          revocation.Evidence
+	requireRevocation bool
+	plugins           *plugin.Host // nil: none
+	pluginConfig      map[string]string
 }
 
-func newJudge(st *trust.Statement, stores *trust.Stores, metadata map[string]string, at time.Time) *judge {
-	return &judge{statement: st, stores: stores, timestamps: len(st.Stores(trust.TSA)) > 0, metadata: metadata, at: at}
+func newJudge(v *Verifier, st *trust.Statement, at time.Time) *judge {
+	return &judge{
+		statement: st, stores: v.Stores, timestamps: len(st.Stores(trust.TSA)) > 0, metadata: v.Metadata, at: at,
+		revocation: checkerOr(v.Revocation, v.Now), evidence: v.Evidence, requireRevocation: v.RequireRevocation,
+		plugins: v.Plugins, pluginConfig: v.PluginConfig,
+	}
 }
 
 // anchorStores returns the stores of the statement that anchor signatures.
@@ -53,39 +70,71 @@ func (j *judge) hopeless() error {
 	return first
 }
 
+// trial is the judgement of one envelope whose signature holds.
+type trial struct {
+	*judge
+	verified *envelope.Verified
+	content  envelope.Content
+	verdict  *SignatureVerdict
+
+	store     trust.StoreRef      // that holds the root
+	rootFault *Finding            // why the chain does not lead to a trusted root; nil: it does
+	stamp     *timestamp.Info     // of a time stamp that is good; nil: none was looked for or found
+	answer    plugin.Verification // of the verification plugin; empty: not asked
+}
+
 // envelope decides about one envelope. Once its signature holds, every check
-// is made whatever the others say: all facts are at hand, and whoever has to
-// mend something should learn of everything at once.
-func (j *judge) envelope(mediaType string, raw []byte, artifact oci.Descriptor) SignatureVerdict {
+// that needs nothing but what is at hand is made whatever the others say:
+// whoever has to mend something should learn of everything at once. Plugins are
+// run and the network is asked only if all of these are good.
+func (j *judge) envelope(ctx context.Context, mediaType string, raw []byte, artifact oci.Descriptor) SignatureVerdict {
 	s := SignatureVerdict{MediaType: mediaType}
 	verified, err := open(mediaType, raw)
 	if err != nil {
 		return j.unread(s, foundError(CheckIntegrity, Failed, err, reason.EnvelopeSignature))
 	}
-	c := verified.Content()
-	s.describe(&c)
-	s.Findings = make([]Finding, 0, 6)
-	s.Findings = append(s.Findings,
-		j.integrity(&c, artifact),
-		j.act(trust.Authenticity, j.authenticity(&s, &c)),
-		j.act(trust.AuthenticTimestamp, j.authenticTimestamp(&c)),
-		j.act(trust.Expiry, j.expiry(&c)),
-		j.act(trust.Revocation, j.revocation(&c)),
+	t := &trial{judge: j, verified: verified, content: verified.Content(), verdict: &s}
+	s.describe(&t.content)
+	t.findRoot()
+	s.Findings = append(make([]Finding, 0, 6),
+		t.integrity(artifact),
+		t.act(trust.Authenticity, t.authenticity()),
+		t.act(trust.AuthenticTimestamp, t.authenticTimestamp()),
+		t.act(trust.Expiry, t.expiry()),
+		Finding{Check: CheckRevocation, Outcome: Skipped, Reason: reason.VerifyNotReached, Message: "not asked, as the signature is not good enough anyway"},
 	)
 	if len(j.metadata) > 0 {
-		s.Findings = append(s.Findings, j.userMetadata(&c))
+		s.Findings = append(s.Findings, t.userMetadata())
+	}
+	if t.content.VerificationPlugin != "" {
+		t.consult(ctx)
+	}
+	if s.outcome() == Passed {
+		s.Findings[indexRevocation] = t.act(trust.Revocation, t.notRevoked(ctx))
 	}
 	if s.Store == "" && size(s.Metadata) > maxMetadataBytes {
 		s.Metadata = nil // anyone can sign as much as he likes
 	}
-	s.Outcome = Passed
+	s.Outcome = s.outcome()
+	return s
+}
+
+// The places of findings that are made anew after the others.
+const (
+	indexIntegrity    = 0
+	indexAuthenticity = 1
+	indexRevocation   = 4
+)
+
+// outcome returns what the findings amount to.
+func (s *SignatureVerdict) outcome() Outcome {
 	switch {
 	case s.first(Failed) >= 0:
-		s.Outcome = Failed
+		return Failed
 	case s.first(Undecided) >= 0:
-		s.Outcome = Undecided
+		return Undecided
 	}
-	return s
+	return Passed
 }
 
 // size returns the number of bytes of all keys and values.
@@ -134,8 +183,7 @@ func (j *judge) act(check trust.Check, f Finding) Finding {
 // describe fills in what the verified envelope says about itself.
 func (s *SignatureVerdict) describe(c *envelope.Content) {
 	leaf, root := c.Chain[0], c.Chain[len(c.Chain)-1]
-	fingerprint := sha256.Sum256(leaf.Raw)
-	s.Fingerprint = hex.EncodeToString(fingerprint[:])
+	s.Fingerprint = fingerprint(leaf)
 	s.Subject = dn.Display(leaf.RawSubject)
 	s.Issuer = s.Subject
 	if !bytes.Equal(leaf.RawIssuer, leaf.RawSubject) {
@@ -149,4 +197,10 @@ func (s *SignatureVerdict) describe(c *envelope.Content) {
 	s.SigningTime = c.SigningTime
 	s.Expiry = c.Expiry
 	s.Metadata = c.Target.Annotations
+}
+
+// fingerprint returns the SHA-256 of a certificate in lower-case hex.
+func fingerprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
 }

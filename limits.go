@@ -44,6 +44,9 @@ const (
 	largeBudget = 4 * oci.MaxManifestSize
 )
 
+// blobBuffer is the size in bytes of the pieces in which a blob is read.
+const blobBuffer = 256 << 10
+
 // Bounds on what is signed.
 const (
 	// reservedPrefix begins the annotation keys that users must not set

@@ -239,7 +239,7 @@ func (s *search) look(parent context.Context, d oci.Descriptor) sighting {
 			return s.missed(verdict, err, ctx.Err() != nil && parent.Err() == nil)
 		}
 	}
-	verdict = s.judge.envelope(m.Envelope.MediaType, env, s.artifact)
+	verdict = s.judge.envelope(parent, m.Envelope.MediaType, env, s.artifact)
 	verdict.Digest = d.Digest
 	got := sighting{verdict: verdict}
 	if verdict.Outcome == Undecided {

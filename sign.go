@@ -11,7 +11,9 @@ import (
 	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
+	"github.com/notaryv2/notation/revocation"
 	"github.com/notaryv2/notation/signer"
+	"github.com/notaryv2/notation/timestamp"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -31,6 +33,21 @@ type SignOptions struct {
 	// Metadata is signed. Keys must not be empty nor begin with
 	// "io.cncf.notary"; there may be 100 entries of 16 KiB together.
 	Metadata map[string]string
+	// Scheme is the signing scheme; 0: envelope.SchemeX509. With
+	// envelope.SchemeSigningAuthority the signer vouches for the signing time,
+	// and a time stamp cannot be asked for.
+	Scheme envelope.Scheme
+	// Timestamp asks an authority for a time stamp of the signature, before
+	// anything is stored; nil: there is none. Its field Revocation may be nil.
+	Timestamp *timestamp.Client
+	// Revocation learns whether the certificates of the time-stamping authority
+	// were revoked; nil: live OCSP, then CRL.
+	Revocation revocation.Checker
+	// VerificationPlugin names the plugin that verifiers must run, and
+	// PluginMinVersion its lowest version (SemVer); "": none, and any.
+	VerificationPlugin, PluginMinVersion string
+	// Extended attributes are signed. Critical ones need a VerificationPlugin.
+	Extended []envelope.Attribute
 	// Agent names the signing program and its version, "notation/1.0.0". It is
 	// not signed and never validated. "": a name of this library.
 	Agent string
@@ -44,6 +61,7 @@ type Signed struct {
 	Artifact  oci.Descriptor // what was signed
 	Signature oci.Descriptor // the signature manifest
 	Envelope  oci.Descriptor // the one layer of it
+	Timestamp *Timestamp     // nil: none was asked for; Store is empty
 }
 
 // Sign resolves ref in repo once, signs what it names with key and attaches the
@@ -53,6 +71,9 @@ type Signed struct {
 // tells it, artifact type, with the user's metadata; see specs/payload.md. What
 // was stored is read back by the way a verifier takes: an error means that the
 // artifact must not be taken as signed by this call.
+//
+// A time stamp is asked for before anything is stored: if no authority gives a
+// good one, the repository stays as it was.
 //
 // Options are checked before anything is requested; errors of theirs have codes
 // "sign.*". Others are those of repo and key.
@@ -65,24 +86,32 @@ func Sign(ctx context.Context, repo oci.Repository, ref oci.Reference, key signe
 		return Signed{}, fault
 	}
 	var layer oci.Descriptor
+	var stamp *Timestamp
 	attached, err := repo.Attach(ctx, ref, func(subject oci.Descriptor) (oci.Attachment, error) {
 		r := request
 		r.Target = bare(subject)
 		r.Target.Annotations = maps.Clone(o.Metadata)
-		env, err := signAndRead(ctx, key, r)
+		env, err := o.sign(ctx, key.Sign, r)
 		if err != nil {
 			return oci.Attachment{}, err
 		}
+		stamp = env.stamp
 		layer = oci.Descriptor{MediaType: r.MediaType, Digest: digest.FromBytes(env.raw), Size: int64(len(env.raw))}
-		return oci.NewSignatureAttachment(subject, r.MediaType, env.raw, map[string]string{
+		annotations := map[string]string{
 			oci.AnnotationThumbprints: oci.FormatThumbprints(env.thumbprints),
 			ocispec.AnnotationCreated: r.SigningTime.Format(time.RFC3339),
-		})
+		}
+		for k, v := range env.annotations {
+			if _, ours := annotations[k]; !ours {
+				annotations[k] = v
+			}
+		}
+		return oci.NewSignatureAttachment(subject, r.MediaType, env.raw, annotations)
 	})
 	if err != nil {
 		return Signed{}, err
 	}
-	return Signed{Artifact: bare(attached.Subject), Signature: attached.Manifest, Envelope: layer}, nil
+	return Signed{Artifact: bare(attached.Subject), Signature: attached.Manifest, Envelope: layer, Timestamp: stamp}, nil
 }
 
 // request checks the options and turns them into a request without target.
@@ -114,7 +143,13 @@ func (o *SignOptions) request() (envelope.Request, error) {
 	if now == nil {
 		now = time.Now
 	}
-	r := envelope.Request{MediaType: mediaType, Scheme: envelope.SchemeX509, SigningTime: now().UTC().Truncate(time.Second), Agent: agent}
+	if o.Scheme == envelope.SchemeSigningAuthority && o.Timestamp != nil {
+		return envelope.Request{}, uselessStamp()
+	}
+	r := envelope.Request{
+		MediaType: mediaType, Scheme: o.Scheme, SigningTime: now().UTC().Truncate(time.Second), Agent: agent,
+		VerificationPlugin: o.VerificationPlugin, PluginMinVersion: o.PluginMinVersion, Extended: o.Extended,
+	}
 	if o.Expiry > 0 {
 		r.Expiry = r.SigningTime.Add(o.Expiry)
 	}
@@ -147,32 +182,95 @@ func checkMetadata(metadata map[string]string) error {
 	return nil
 }
 
-// signed is an envelope and the thumbprints of its chain.
+// uselessStamp is the error where a time stamp is asked for and no verifier
+// would look at it.
+func uselessStamp() *reason.Error {
+	return reason.Errorf(reason.SignTimestamp, "a signature of the scheme %s holds an authentic time, and no verifier looks at a time stamp of it", envelope.SchemeSigningAuthority).
+		WithHint("Ask for no time stamp, or sign with the scheme %s.", envelope.SchemeX509)
+}
+
+// signed is an envelope that was read, and what goes with it.
 type signed struct {
 	raw         []byte
 	thumbprints []oci.Thumbprint
+	annotations map[string]string // for the manifest
+	stamp       *Timestamp
 }
 
-// signAndRead has key sign r and reads what it returned. A Signer may be
-// anyone's, so the envelope must be well-formed and be for what was asked; that
-// its signature holds, the Signer has checked (envelope.Unsigned.Seal).
-func signAndRead(ctx context.Context, key signer.Signer, r envelope.Request) (signed, error) {
-	raw, err := key.Sign(ctx, r)
+// sign has a Signer sign r and reads what it returned. A Signer may be anyone's,
+// so the envelope must be well-formed and be for what was asked; that its
+// signature holds, the Signer has checked (envelope.Unsigned.Seal). Then it asks
+// for the time stamp.
+func (o *SignOptions) sign(ctx context.Context, do func(context.Context, envelope.Request) (signer.Result, error), r envelope.Request) (signed, error) {
+	result, err := do(ctx, r)
 	if err != nil {
 		return signed{}, err
 	}
-	parsed, err := envelope.Parse(r.MediaType, raw)
+	parsed, err := envelope.Parse(r.MediaType, result.Envelope)
 	if err != nil {
 		return signed{}, err
 	}
 	claims := parsed.Claims()
-	if otherArtifact(&claims.Target, &r.Target) != nil || !maps.Equal(claims.Target.Annotations, r.Target.Annotations) {
+	if otherArtifact(&claims.Target, &r.Target) != nil || !extends(claims.Target.Annotations, r.Target.Annotations) {
 		return signed{}, reason.Errorf(reason.SignOtherTarget, "the signer returned a signature for something else than it was asked to sign").
 			WithHint("Do not use this signer.")
 	}
-	s := signed{raw: raw, thumbprints: make([]oci.Thumbprint, len(claims.Chain))}
+	s := signed{raw: result.Envelope, annotations: result.Annotations, thumbprints: make([]oci.Thumbprint, len(claims.Chain))}
 	for i, cert := range claims.Chain {
 		s.thumbprints[i] = sha256.Sum256(cert.Raw)
 	}
-	return s, nil
+	if o.Timestamp == nil {
+		return s, nil
+	}
+	return s, o.countersign(ctx, &s, &claims)
+}
+
+// extends reports whether signed metadata is what was asked for. A plugin that
+// makes whole envelopes may add to it, but not under the names of the format.
+func extends(signed, asked map[string]string) bool {
+	for key, value := range asked {
+		if got, ok := signed[key]; !ok || got != value {
+			return false
+		}
+	}
+	for key := range signed {
+		if _, ok := asked[key]; !ok && strings.HasPrefix(key, reservedPrefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// countersign has an authority put its time stamp on the signature.
+func (o *SignOptions) countersign(ctx context.Context, s *signed, claims *envelope.Content) error {
+	if claims.Scheme == envelope.SchemeSigningAuthority { // the choice of a plugin
+		return uselessStamp()
+	}
+	client := *o.Timestamp
+	if client.Revocation == nil {
+		client.Revocation = refuseRevoked(checkerOr(o.Revocation, o.Now))
+	}
+	token, err := client.Stamp(ctx, claims.Signature, claims.Algorithm.Hash())
+	if err != nil {
+		return err
+	}
+	if s.raw, err = envelope.SetTimestamp(claims.MediaType, s.raw, token); err != nil {
+		return err
+	}
+	// Read again what is to be stored, as a verifier will.
+	unverified, err := timestamp.Parse(token)
+	if err != nil {
+		return err
+	}
+	verified, err := unverified.Verify(claims.Signature, client.Roots)
+	if err != nil {
+		return err
+	}
+	info := verified.Info()
+	if err := validThroughout(claims.Chain, newTimestamp(&info).Earliest, newTimestamp(&info).Latest); err != nil {
+		return reason.Wrap(reason.SignTimestamp, err, "the time stamp would not help, as the signer's certificates are not valid throughout its time").
+			WithHint("Renew the certificate, or check the clock of the time-stamping authority.")
+	}
+	s.stamp = newTimestamp(&info)
+	return nil
 }

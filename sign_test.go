@@ -14,6 +14,7 @@ import (
 	"github.com/notaryv2/notation/internal/testpki"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
+	"github.com/notaryv2/notation/signer"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -111,13 +112,15 @@ func TestSignRefusesOptions(t *testing.T) {
 }
 
 // fakeSigner returns what it is told to.
-type fakeSigner func(context.Context, envelope.Request) ([]byte, error)
+type fakeSigner func(context.Context, envelope.Request) (signer.Result, error)
 
 func (f fakeSigner) Algorithm(context.Context) (envelope.Algorithm, error) {
 	return envelope.ECDSASHA256, nil
 }
 
-func (f fakeSigner) Sign(ctx context.Context, r envelope.Request) ([]byte, error) { return f(ctx, r) }
+func (f fakeSigner) Sign(ctx context.Context, r envelope.Request) (signer.Result, error) {
+	return f(ctx, r)
+}
 
 func TestSignFails(t *testing.T) {
 	t.Parallel()
@@ -132,14 +135,20 @@ func TestSignFails(t *testing.T) {
 	}{
 		{"no such tag", ":v2", honest.Sign, reason.OCINotFound},
 		{"no tag", "", honest.Sign, reason.VerifyReference},
-		{"signer fails", ":v1", func(context.Context, envelope.Request) ([]byte, error) { return nil, boom }, ""},
-		{"no envelope", ":v1", func(context.Context, envelope.Request) ([]byte, error) { return []byte("{}"), nil }, reason.EnvelopeJSON},
-		{"other artifact", ":v1", func(ctx context.Context, r envelope.Request) ([]byte, error) {
+		{"signer fails", ":v1", func(context.Context, envelope.Request) (signer.Result, error) { return signer.Result{}, boom }, ""},
+		{"no envelope", ":v1", func(context.Context, envelope.Request) (signer.Result, error) {
+			return signer.Result{Envelope: []byte("{}")}, nil
+		}, reason.EnvelopeJSON},
+		{"other artifact", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
 			r.Target.Digest = digest.FromString("other")
 			return honest.Sign(ctx, r)
 		}, reason.SignOtherTarget},
-		{"more metadata", ":v1", func(ctx context.Context, r envelope.Request) ([]byte, error) {
-			r.Target.Annotations = map[string]string{"a": "b"}
+		{"less metadata", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
+			r.Target.Annotations = nil
+			return honest.Sign(ctx, r)
+		}, reason.SignOtherTarget},
+		{"other metadata", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
+			r.Target.Annotations = map[string]string{"asked": "other"}
 			return honest.Sign(ctx, r)
 		}, reason.SignOtherTarget},
 	} {
@@ -147,7 +156,7 @@ func TestSignFails(t *testing.T) {
 			t.Parallel()
 			repo := newFakeRepo()
 			artifact := repo.push("v1", "artifact")
-			_, err := notation.Sign(t.Context(), repo, reference(t, scope+tt.ref), tt.key, notation.SignOptions{})
+			_, err := notation.Sign(t.Context(), repo, reference(t, scope+tt.ref), tt.key, notation.SignOptions{Metadata: map[string]string{"asked": "this"}})
 			if err == nil || reason.Of(err) != tt.code {
 				t.Errorf("%v (%s), want %s", err, reason.Of(err), tt.code)
 			}
@@ -173,5 +182,46 @@ func TestLargestMetadata(t *testing.T) {
 		if err != nil || m.Inline == nil {
 			t.Errorf("%s: %v, %d bytes", algorithm, err, m.Envelope.Size)
 		}
+	}
+}
+
+// TestSignMore signs what only some signatures hold, and stores what a signer
+// adds to the manifest.
+func TestSignMore(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{})
+	honest := signerFor(t, chain)
+	adds := fakeSigner(func(ctx context.Context, r envelope.Request) (signer.Result, error) {
+		r.Target.Annotations = map[string]string{"asked": "this", "added": "that"}
+		result, err := honest.Sign(ctx, r)
+		result.Annotations = map[string]string{"of.the": "signer", oci.AnnotationThumbprints: "[]"}
+		return result, err
+	})
+	repo := newFakeRepo()
+	artifact := repo.push("v1", "artifact")
+	signed, err := notation.Sign(t.Context(), repo, byDigest(t, artifact), adds, notation.SignOptions{
+		Metadata: map[string]string{"asked": "this"}, Scheme: envelope.SchemeSigningAuthority,
+		VerificationPlugin: "example", PluginMinVersion: "1.0.0",
+		Extended: []envelope.Attribute{{Key: "x", Critical: true, Value: "y"}, {Key: "z", Value: true}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := oci.ParseSignatureManifest(repo.content[signed.Signature.Digest], artifact.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := envelope.Parse(m.Envelope.MediaType, m.Inline)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := parsed.Claims()
+	if c.Scheme != envelope.SchemeSigningAuthority || c.VerificationPlugin != "example" || c.PluginMinVersion != "1.0.0" || len(c.Extended) != 2 ||
+		!c.Extended[0].Critical || c.Extended[1].Critical || len(c.Target.Annotations) != 2 || signed.Timestamp != nil {
+		t.Errorf("signed %+v", c)
+	}
+	annotations := repo.listings[artifact.Digest][0].Annotations
+	if annotations["of.the"] != "signer" || annotations[oci.AnnotationThumbprints] == "[]" {
+		t.Errorf("annotations %v", annotations)
 	}
 }

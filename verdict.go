@@ -97,17 +97,38 @@ type SignatureVerdict struct {
 	Store       string `json:"store,omitempty"`       // the trust store that holds the root, "ca:NAME"
 	Root        string `json:"root,omitempty"`        // subject of the chain's last certificate, RFC 4514
 
+	// Plugin is name and version of the verification plugin that has accepted
+	// the signature, if it demands one. Where Identity is empty and Store is
+	// not, the plugin has judged the identity.
+	Plugin string `json:"plugin,omitempty"`
+
 	Scheme string `json:"scheme,omitempty"` // "notary.x509" or "notary.x509.signingAuthority"
 	// SigningTime is what the signer says; with the scheme notary.x509 nothing
 	// vouches for it.
 	SigningTime time.Time `json:"signingTime,omitzero"`
 	Expiry      time.Time `json:"expiry,omitzero"` // zero: none
+	// Timestamp is the time stamp, if it was verified and is good.
+	Timestamp *Timestamp `json:"timestamp,omitempty"`
 	// Metadata is the signed user metadata, unescaped. Of a signature that lacks
 	// authenticity it is left out if it is longer than 16 KiB, keys and values.
 	Metadata map[string]string `json:"metadata,omitempty"`
 
 	// Findings holds one finding per check, in the order of the Check constants.
 	Findings []Finding `json:"findings"`
+}
+
+// Timestamp is a verified time stamp.
+type Timestamp struct {
+	// Time is when the authority says that it saw the signature, and Earliest
+	// and Latest are that less and plus its inaccuracy. UTC.
+	Time     time.Time `json:"time"`
+	Earliest time.Time `json:"earliest"`
+	Latest   time.Time `json:"latest"`
+	// Policy is the dotted object identifier of the authority's policy.
+	Policy      string `json:"policy"`
+	Authority   string `json:"authority"`   // subject of its certificate, RFC 4514
+	Fingerprint string `json:"fingerprint"` // of its certificate, SHA-256, lower-case hex
+	Store       string `json:"store"`       // the trust store that holds its root, "tsa:NAME"
 }
 
 // Verdict says what was decided about an artifact and why. It is a plain

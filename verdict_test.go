@@ -53,7 +53,7 @@ func documented() notation.Verdict {
 				{Check: notation.CheckAuthenticity, Outcome: notation.Passed, Message: "root in ca:wabbit-networks.io, identity x509.subject: C=US,ST=WA,O=wabbit-networks.io"},
 				{Check: notation.CheckAuthenticTimestamp, Outcome: notation.Passed, Message: "all certificates are valid now"},
 				{Check: notation.CheckExpiry, Outcome: notation.Logged, Reason: "verify.expired", Message: "the signature expired at 2026-11-22T08:30:00Z", Hint: "Have the artifact signed again."},
-				{Check: notation.CheckRevocation, Outcome: notation.Skipped, Reason: "verify.revocation-no-source", Message: "not checked: no certificate names an OCSP responder or a CRL"},
+				{Check: notation.CheckRevocation, Outcome: notation.Skipped, Reason: "verify.revocation-no-source", Message: "not checked: 2 of 2 certificates name neither an OCSP responder nor a CRL"},
 			},
 		}},
 		NotLookedAt: 1,
@@ -131,6 +131,8 @@ func TestSchema(t *testing.T) {
 	compare("verdict", schema.object, append(all, "verdictVersion", "outcome", "level"), append(always, "verdictVersion", "outcome"))
 	all, always = members(notation.SignatureVerdict{})
 	compare("signature", schema.Defs["signature"], all, always)
+	all, always = members(notation.Timestamp{})
+	compare("timestamp", schema.Defs["timestamp"], all, always)
 	all, always = members(notation.Finding{})
 	compare("finding", schema.Defs["finding"], all, always)
 

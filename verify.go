@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/notaryv2/notation/oci"
+	"github.com/notaryv2/notation/plugin"
 	"github.com/notaryv2/notation/reason"
+	"github.com/notaryv2/notation/revocation"
 	"github.com/notaryv2/notation/trust"
 )
 
@@ -17,6 +19,23 @@ import (
 type Verifier struct {
 	Policy *trust.Policy // nil: everything is rejected
 	Stores *trust.Stores // nil: there are no anchors
+
+	// Revocation learns whether certificates were revoked. Nil never means that
+	// nothing is asked: it is live OCSP, then CRL, as revocation.New gives it
+	// for no options, and answers are kept in memory.
+	Revocation revocation.Checker
+	// Evidence holds answers about revocation that came with the artifact. They
+	// are judged as if they had been fetched. Authentic is not looked at.
+	Evidence revocation.Evidence
+	// RequireRevocation refuses, where the policy does not skip the check,
+	// chains that name nobody to ask about revocation.
+	RequireRevocation bool
+
+	// Plugins runs the verification plugin that a signature demands; nil: such
+	// signatures are rejected.
+	Plugins *plugin.Host
+	// PluginConfig is passed on to verification plugins.
+	PluginConfig map[string]string
 
 	// Now is the clock; nil: time.Now. It is read once per operation.
 	Now func() time.Time
@@ -83,8 +102,8 @@ func (v *Verifier) Verify(ctx context.Context, repo oci.Repository, ref oci.Refe
 // which media type, digest and size are known, without any registry. mediaType
 // is that of the envelope, and scope the repository, registry/repository, that
 // the trust policy is asked for. Verdict and error are as those of Verify, but
-// ErrUnsigned never occurs, and ErrUndecided only if ctx has ended or a trust
-// store could not be read.
+// ErrUnsigned never occurs, and ErrUndecided only if ctx has ended, or a trust
+// store, a plugin or somebody who knows about revocation could not be asked.
 func (v *Verifier) VerifyEnvelope(ctx context.Context, env []byte, mediaType string, artifact oci.Descriptor, scope string) (*Verdict, error) {
 	artifact = bare(artifact)
 	verdict := &Verdict{Reference: byDigest(scope, artifact), Artifact: artifact, Scope: scope, Time: v.now()}
@@ -95,16 +114,21 @@ func (v *Verifier) VerifyEnvelope(ctx context.Context, env []byte, mediaType str
 	if err := ctx.Err(); err != nil {
 		return verdict, verdict.end(CheckDiscovery, Undecided, interrupted(err))
 	}
-	verdict.Signatures = []SignatureVerdict{j.envelope(mediaType, env, artifact)}
-	switch s := verdict.Signatures[0]; s.Outcome {
+	verdict.Signatures = []SignatureVerdict{j.envelope(ctx, mediaType, env, artifact)}
+	return verdict, verdict.single()
+}
+
+// single concludes a verdict on the one signature that there is.
+func (v *Verdict) single() error {
+	switch s := v.Signatures[0]; s.Outcome {
 	case Passed:
-		verdict.Outcome = Passed
-		return verdict, nil
+		v.Outcome = Passed
+		return nil
 	case Undecided:
-		verdict.Outcome = Undecided
-		return verdict, &VerdictError{Verdict: verdict, Cause: s.doubt()}
+		v.Outcome = Undecided
+		return &VerdictError{Verdict: v, Cause: s.doubt()}
 	}
-	return verdict, verdict.reject()
+	return v.reject()
 }
 
 func (v *Verifier) now() time.Time {
@@ -117,11 +141,16 @@ func (v *Verifier) now() time.Time {
 // judge finds the statement that applies and makes the judge of this operation,
 // or ends the verdict with the error why there is none.
 func (v *Verifier) judge(verdict *Verdict) (*judge, error) {
+	return v.judgeBy(verdict, func(p *trust.Policy) (*trust.Statement, error) { return p.ForRepository(verdict.Scope) })
+}
+
+// judgeBy is judge with the statement that find finds.
+func (v *Verifier) judgeBy(verdict *Verdict, find func(*trust.Policy) (*trust.Statement, error)) (*judge, error) {
 	if v == nil || v.Policy == nil {
 		return nil, verdict.end(CheckPolicy, Failed, reason.Errorf(reason.VerifyNoPolicy,
 			"the verifier was given no trust policy").WithHint("Set Verifier.Policy."))
 	}
-	st, err := v.Policy.ForRepository(verdict.Scope)
+	st, err := find(v.Policy)
 	if err != nil {
 		return nil, verdict.end(CheckPolicy, Failed, asReason(err, reason.VerifyNoPolicy, "no statement of the trust policy applies"))
 	}
@@ -135,7 +164,7 @@ func (v *Verifier) judge(verdict *Verdict) (*judge, error) {
 		return nil, verdict.end(CheckPolicy, Failed, reason.Errorf(reason.VerifyNoStores,
 			"the verifier was given no trust stores").WithHint("Set Verifier.Stores."))
 	}
-	return newJudge(st, v.Stores, v.Metadata, verdict.Time), nil
+	return newJudge(v, st, verdict.Time), nil
 }
 
 // checkReference refuses a reference that cannot be meant for repo: the policy

@@ -19,6 +19,7 @@ const (
 	maxMediaTypeLength = 255      // bytes, RFC 6838 section 4.2 with parameters
 	maxPluginLength    = 128      // bytes of a plugin's name or version
 	maxDiagnosed       = 4 << 10  // bytes of CBOR printed in diagnostic notation
+	maxDetectSpace     = 4 << 10  // bytes in which Detect looks for the first that is no white space
 	maxDepth           = 32       // nested arrays, maps and tags in CBOR and in attribute values
 
 	// Signing times and expiries lie in these years, both included. They are

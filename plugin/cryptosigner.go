@@ -3,13 +3,7 @@ package plugin
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"encoding/asn1"
-	"errors"
-	"math/big"
 
 	"github.com/notaryv2/notation/envelope"
 )
@@ -18,9 +12,8 @@ import (
 // a [crypto.Signer]: in a file, or in a service whose client library has one.
 type CryptoSigner struct {
 	// Open returns the key of the given id and its certificate chain, leaf
-	// first and complete up to the root. The key is asked for PSS signatures by
-	// [rsa.PSSOptions], or for ASN.1 DER if it is an EC key. describe-key needs
-	// no chain.
+	// first and complete up to the root. The key is used by
+	// [envelope.SignPrimitive]. describe-key needs no chain.
 	Open func(ctx context.Context, keyID string, config map[string]string) (crypto.Signer, []*x509.Certificate, error)
 }
 
@@ -47,7 +40,7 @@ func (s CryptoSigner) GenerateSignature(ctx context.Context, r *GenerateSignatur
 	if r.KeySpec != alg.KeySpec() || r.HashAlgorithm != alg.Hash().String() {
 		return nil, invalid("the key signs with %s, not with %s and %s", alg, quote(r.KeySpec), quote(r.HashAlgorithm))
 	}
-	signature, err := sign(key, alg, r.Payload)
+	signature, err := envelope.SignPrimitive(key, alg, r.Payload)
 	if err != nil {
 		return nil, err
 	}
@@ -69,29 +62,3 @@ func (s CryptoSigner) open(ctx context.Context, keyID string, config map[string]
 	}
 	return key, chain, alg, nil
 }
-
-// sign returns the signature in the form that envelopes hold.
-func sign(key crypto.Signer, alg envelope.Algorithm, message []byte) ([]byte, error) {
-	h := alg.Hash().New()
-	h.Write(message)
-	pub, isEC := key.Public().(*ecdsa.PublicKey)
-	if !isEC { // RFC 7518 section 3.5: a salt as long as the hash
-		return key.Sign(rand.Reader, h.Sum(nil), &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: alg.Hash()})
-	}
-	der, err := key.Sign(rand.Reader, h.Sum(nil), alg.Hash())
-	if err != nil {
-		return nil, err
-	}
-	// RFC 7518 section 3.4: r and s side by side, each as wide as the order.
-	var value struct{ R, S *big.Int }
-	width := (pub.Curve.Params().BitSize + 7) / 8
-	if rest, err := asn1.Unmarshal(der, &value); err != nil || len(rest) > 0 || !fits(value.R, width) || !fits(value.S, width) {
-		return nil, errors.New("the key returned something that is no signature")
-	}
-	raw := make([]byte, 2*width)
-	value.R.FillBytes(raw[:width])
-	value.S.FillBytes(raw[width:])
-	return raw, nil
-}
-
-func fits(n *big.Int, width int) bool { return n.Sign() > 0 && n.BitLen() <= 8*width }

@@ -26,7 +26,9 @@ func algorithmOf(keySpec string) envelope.Algorithm {
 	return 0
 }
 
-func checkKeyID(id string) error {
+// CheckKeyID returns an error with the code plugin.request unless id can be the
+// id of a key: 1 to 4096 bytes that are whatever the plugin understands.
+func CheckKeyID(id string) error {
 	if id == "" || len(id) > maxKeyID {
 		return reason.Errorf(reason.PluginRequest, "a key id has 1 to %d bytes", maxKeyID).
 			WithHint("Give the id by which the plugin knows the key.")
@@ -42,7 +44,7 @@ func (p *Plugin) DescribeKey(ctx context.Context, keyID string, config map[strin
 			return 0, err
 		}
 	}
-	if err := checkKeyID(keyID); err != nil {
+	if err := CheckKeyID(keyID); err != nil {
 		return 0, err
 	}
 	var answer DescribeKeyResponse
@@ -84,7 +86,7 @@ func (p *Plugin) SignRaw(ctx context.Context, keyID string, alg envelope.Algorit
 	if err := p.need(CapabilityRaw); err != nil {
 		return nil, nil, err
 	}
-	if err := checkKeyID(keyID); err != nil {
+	if err := CheckKeyID(keyID); err != nil {
 		return nil, nil, err
 	}
 	if alg.KeySpec() == "" || len(payload) > maxPayload {
@@ -158,7 +160,7 @@ func (p *Plugin) SignBlobEnvelope(ctx context.Context, keyID string, r envelope.
 }
 
 func (p *Plugin) signEnvelope(ctx context.Context, keyID string, r envelope.Request, config map[string]string) ([]byte, map[string]string, error) {
-	if err := checkKeyID(keyID); err != nil {
+	if err := CheckKeyID(keyID); err != nil {
 		return nil, nil, err
 	}
 	if r.VerificationPlugin != "" || r.PluginMinVersion != "" || len(r.Extended) > 0 {

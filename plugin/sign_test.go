@@ -117,7 +117,7 @@ func rawAnswer(t *testing.T, chain *testpki.Chain, payload []byte) *GenerateSign
 	t.Helper()
 	alg, err := envelope.AlgorithmFor(chain.Leaf().PublicKey)
 	must(t, err)
-	signature, err := sign(chain.Key, alg, payload)
+	signature, err := envelope.SignPrimitive(chain.Key, alg, payload)
 	must(t, err)
 	return &GenerateSignatureResponse{KeyID: "k", Signature: signature, SigningAlgorithm: alg.String(), CertificateChain: chain.DER()}
 }
@@ -225,7 +225,7 @@ func seal(t testing.TB, r envelope.Request, chain *testpki.Chain) []byte {
 	must(t, err)
 	unsigned, err := envelope.New(r, alg)
 	must(t, err)
-	signature, err := sign(chain.Key, alg, unsigned.ToBeSigned())
+	signature, err := envelope.SignPrimitive(chain.Key, alg, unsigned.ToBeSigned())
 	must(t, err)
 	data, err := unsigned.Seal(signature, chain.Certs)
 	must(t, err)

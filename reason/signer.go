@@ -21,6 +21,8 @@ const (
 	SignMetadataReserved Code = "sign.metadata-reserved"
 	SignAgent            Code = "sign.agent"
 	SignOtherTarget      Code = "sign.other-target"
+	SignTimestamp        Code = "sign.timestamp"
+	SignBlob             Code = "sign.blob"
 )
 
 func signerEntries() []Entry {
@@ -42,6 +44,8 @@ func signerEntries() []Entry {
 		{SignMetadata, "The user metadata has an entry without key, is not UTF-8 or is too large.", "Shorten the metadata, and write each entry as KEY=VALUE."},
 		{SignMetadataReserved, "A metadata key begins with io.cncf.notary, which is reserved.", "Choose another key."},
 		{SignAgent, "The name of the signing agent is too long or not UTF-8.", "Choose a shorter name."},
+		{SignTimestamp, "A time stamp was asked for that no verifier would make use of.", "Ask for none, or see what the message says about scheme and certificates."},
+		{SignBlob, "The blob could not be read, or its media type is none.", "Check the file, then try again."},
 		{SignOtherTarget, "The signer returned a signature for something else than it was asked to sign.", "Do not use this signer."},
 	}
 }

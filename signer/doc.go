@@ -1,6 +1,6 @@
-// Package signer holds what can sign: today a private key with its certificate
-// chain. A new kind of key is a new implementation of [Signer], not a new
-// function elsewhere.
+// Package signer holds what can sign: a private key with its certificate chain,
+// or a plugin that knows the key. A new kind of key is a new implementation of
+// [Signer], not a new function elsewhere.
 //
 // [New] takes any [crypto.Signer], so a key may as well live in an HSM or an
 // agent; [FromPEM] reads a key and its chain from PEM. Both refuse a key that
@@ -9,6 +9,10 @@
 // verified elsewhere. Package notation calls the Signer; package envelope knows
 // how an envelope is built.
 //
+// [FromPlugin] takes a plugin and the id of a key. The plugin makes bare
+// signatures or whole envelopes, as it can; both are verified before they are
+// passed on.
+//
 // Errors have codes "signer.*", and for a chain those of the rule it breaks,
-// "cert.*".
+// "cert.*"; those of plugins are "plugin.*".
 package signer

@@ -21,7 +21,23 @@ type Signer interface {
 	// chain and without a time stamp. An implementation verifies the envelope
 	// before it returns it, as envelope.Unsigned.Seal does, and returns when
 	// ctx ends.
-	Sign(ctx context.Context, r envelope.Request) ([]byte, error)
+	Sign(ctx context.Context, r envelope.Request) (Result, error)
+}
+
+// BlobSigner is a Signer that makes envelopes for blobs in another way than
+// those for artifacts of a registry. One that is none uses Sign for both.
+type BlobSigner interface {
+	Signer
+	// SignBlob is Sign for a request whose target is a blob.
+	SignBlob(ctx context.Context, r envelope.Request) (Result, error)
+}
+
+// Result is what a Signer has made.
+type Result struct {
+	Envelope []byte
+	// Annotations are for the manifest that stores the envelope, nil for none.
+	// Nothing protects them, and none is of the specification.
+	Annotations map[string]string
 }
 
 // local is a key at hand and its chain.
@@ -82,18 +98,30 @@ func keyMismatch(pub crypto.PublicKey, chain []*x509.Certificate) error {
 func (s *local) Algorithm(context.Context) (envelope.Algorithm, error) { return s.alg, nil }
 
 // Sign implements [Signer].
-func (s *local) Sign(ctx context.Context, r envelope.Request) ([]byte, error) {
-	if err := certchain.ValidAt(s.chain, r.SigningTime); err != nil {
-		return nil, reason.Wrap(reason.SignerCertificateTime, err, "the certificates cannot sign at this time").
-			WithHint("Renew the certificate, or correct the clock.")
+func (s *local) Sign(ctx context.Context, r envelope.Request) (Result, error) {
+	if err := validAt(s.chain, r); err != nil {
+		return Result{}, err
 	}
 	unsigned, err := envelope.New(r, s.alg)
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
 	signature, err := s.primitive(ctx, unsigned.ToBeSigned())
 	if err != nil {
-		return nil, err
+		return Result{}, err
 	}
-	return unsigned.Seal(signature, s.chain)
+	sealed, err := unsigned.Seal(signature, s.chain)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Envelope: sealed}, nil
+}
+
+// validAt refuses a chain that is not valid when r is signed.
+func validAt(chain []*x509.Certificate, r envelope.Request) error {
+	if err := certchain.ValidAt(chain, r.SigningTime); err != nil {
+		return reason.Wrap(reason.SignerCertificateTime, err, "the certificates cannot sign at this time").
+			WithHint("Renew the certificate, or correct the clock.")
+	}
+	return nil
 }

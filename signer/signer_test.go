@@ -47,7 +47,7 @@ func TestAlgorithms(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				u, err := envelope.Parse(mediaType, env)
+				u, err := envelope.Parse(mediaType, env.Envelope)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -204,7 +204,7 @@ func TestLyingKey(t *testing.T) {
 				t.Fatal(err)
 			}
 			env, err := s.Sign(t.Context(), request(envelope.MediaTypeJWS))
-			if env != nil || reason.Of(err) != tt.code {
+			if env.Envelope != nil || reason.Of(err) != tt.code {
 				t.Errorf("%s: %v", reason.Of(err), err)
 			}
 			if tt.err != nil && !errors.Is(err, tt.err) {

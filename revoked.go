@@ -1,0 +1,190 @@
+package notation
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/notaryv2/notation/envelope"
+	"github.com/notaryv2/notation/plugin"
+	"github.com/notaryv2/notation/reason"
+	"github.com/notaryv2/notation/revocation"
+	"github.com/notaryv2/notation/trust"
+)
+
+// live is the checker of verifiers that are given none and go by the time of
+// the system. They share what it remembers, which it bounds and judges anew each
+// time.
+var live = sync.OnceValue(func() *revocation.Live { return revocation.New(revocation.Options{}) })
+
+// checkerOr returns checker or, if that is nil, a live one with the given clock.
+func checkerOr(checker revocation.Checker, now func() time.Time) revocation.Checker {
+	switch {
+	case checker != nil:
+		return checker
+	case now != nil:
+		return revocation.New(revocation.Options{Now: now})
+	}
+	return live()
+}
+
+// notRevoked says whether a certificate of the signer's chain was revoked, or
+// one of the chain of the authority whose time stamp counts. Nobody is asked
+// about a chain that leads to no trusted root: the addresses in it are whatever
+// its maker wrote.
+func (t *trial) notRevoked(ctx context.Context) Finding {
+	if t.statement.Action(trust.Revocation) == trust.Skip {
+		return Finding{
+			Check: CheckRevocation, Outcome: Skipped, Reason: reason.VerifySkippedByPolicy,
+			Message: "the statement " + strconv.Quote(t.statement.Name()) + " skips this check",
+		}
+	}
+	if t.rootFault != nil {
+		return found(CheckRevocation, Failed, reason.Errorf(reason.VerifyRevocationUntrusted,
+			"nobody was asked, as the chain leads to no trusted root and the addresses in it may be anybody's").
+			WithHint("Add the root to a trust store of the statement, or set its override for revocation to skip."))
+	}
+	var signer, authority []revocation.Result
+	var group sync.WaitGroup
+	judged, byPlugin := t.answer.Results[plugin.CapabilityRevocationCheck]
+	if !byPlugin {
+		group.Go(func() { signer = t.check(ctx, t.content.Chain, t.authentic()) })
+	}
+	if t.stamp != nil {
+		_, latest := t.stamp.Range()
+		group.Go(func() { authority = t.check(ctx, t.stamp.Chain, latest) })
+	}
+	group.Wait()
+	if byPlugin && !judged.Success {
+		return found(CheckRevocation, Failed, refusedByPlugin(t.content.VerificationPlugin, "revocation", judged.Reason))
+	}
+	if err := ctx.Err(); err != nil {
+		return found(CheckRevocation, Undecided, interrupted(err))
+	}
+	return t.summary(append(signer, authority...), byPlugin)
+}
+
+// check asks about one chain.
+func (t *trial) check(ctx context.Context, chain []*x509.Certificate, authentic time.Time) []revocation.Result {
+	return t.judge.revocation.Check(ctx, chain, revocation.Evidence{Authentic: authentic, OCSP: t.evidence.OCSP, CRLs: t.evidence.CRLs})
+}
+
+// authentic returns an instant by which the signature certainly existed, as
+// somebody trusted says, or zero.
+func (t *trial) authentic() time.Time {
+	if t.content.Scheme == envelope.SchemeSigningAuthority {
+		return t.content.SigningTime
+	}
+	if t.stamp == nil {
+		return time.Time{}
+	}
+	_, latest := t.stamp.Range()
+	return latest
+}
+
+// summary makes one finding of what is known about each certificate: the worst
+// decides. A certificate that names nobody to ask is said to be unchecked, and
+// never counted as good.
+func (t *trial) summary(results []revocation.Result, byPlugin bool) Finding {
+	if i := worst(results); i >= 0 {
+		outcome := Undecided
+		if s := results[i].Status; s == revocation.Revoked || s == revocation.Unknown {
+			outcome = Failed
+		}
+		err := results[i].Err
+		if err == nil { // of a Checker that gives no reasons
+			err = reason.Errorf(reason.RevocationUnavailable, "the revocation status of a certificate is %s", results[i].Status)
+		}
+		return foundError(CheckRevocation, outcome, err, reason.RevocationUnavailable)
+	}
+	unasked := 0
+	for _, r := range results {
+		if r.Status == revocation.NoSource {
+			unasked++
+		}
+	}
+	if unasked == 0 && (len(results) > 0 || byPlugin) {
+		return passed(CheckRevocation, asOf(results, byPlugin, t.content.VerificationPlugin))
+	}
+	message := "not checked: the one certificate is its own root, and nobody vouches for it"
+	if len(results) > 0 {
+		message = fmt.Sprintf("not checked: %d of %d certificates name neither an OCSP responder nor a CRL", unasked, len(results))
+	}
+	if t.requireRevocation {
+		return found(CheckRevocation, Failed, reason.Errorf(reason.VerifyRevocationNoSource, "%s", message).
+			WithHint("Have the artifact signed with certificates that say how their revocation can be checked, or do not require it."))
+	}
+	return Finding{Check: CheckRevocation, Outcome: Skipped, Reason: reason.VerifyRevocationNoSource, Message: message}
+}
+
+// worst returns the index of the worst of the results that stand in the way, or
+// -1. A revocation weighs more than an answer that is missing.
+func worst(results []revocation.Result) int {
+	at := -1
+	for i, r := range results {
+		if r.Status == revocation.Good || r.Status == revocation.NoSource {
+			continue
+		}
+		if at < 0 || weight(r.Status) > weight(results[at].Status) {
+			at = i
+		}
+	}
+	return at
+}
+
+func weight(s revocation.Status) int {
+	switch s {
+	case revocation.Revoked:
+		return 2
+	case revocation.Unknown:
+		return 1
+	}
+	return 0
+}
+
+// asOf says how it is known that nothing was revoked, and how fresh that is.
+func asOf(results []revocation.Result, byPlugin bool, name string) string {
+	var by []string
+	var oldest time.Time
+	for _, r := range results {
+		how := string(r.Method)
+		if r.FromCache {
+			how += " (cached)"
+		}
+		if !slices.Contains(by, how) {
+			by = append(by, how)
+		}
+		if oldest.IsZero() || r.ThisUpdate.Before(oldest) {
+			oldest = r.ThisUpdate
+		}
+	}
+	if byPlugin {
+		by = append(by, "the plugin "+quote(name))
+	}
+	text := "no certificate is revoked, says " + strings.Join(by, ", ")
+	if !oldest.IsZero() {
+		text += ", as of " + printedTime(oldest)
+	}
+	return text
+}
+
+// refuseRevoked returns the hook of a time-stamping client that refuses an
+// authority whose certificates are revoked, or of which that cannot be learned.
+func refuseRevoked(checker revocation.Checker) func(context.Context, []*x509.Certificate, time.Time) error {
+	return func(ctx context.Context, chain []*x509.Certificate, at time.Time) error {
+		results := checker.Check(ctx, chain, revocation.Evidence{Authentic: at})
+		i := worst(results)
+		if i < 0 {
+			return nil
+		}
+		if err := results[i].Err; err != nil {
+			return err
+		}
+		return reason.Errorf(reason.RevocationUnavailable, "the revocation status of a certificate is %s", results[i].Status)
+	}
+}
