@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/notaryv2/notation/plugin"
 	"github.com/notaryv2/notation/reason"
@@ -40,6 +41,11 @@ func (t *trial) consult(ctx context.Context) {
 			WithHint("%s", t.rootFault.Hint))
 		return
 	}
+	if !t.running.start() {
+		findings[indexIntegrity] = found(CheckIntegrity, Undecided, interrupted(context.Canceled))
+		return
+	}
+	defer t.running.done()
 	p, fault := t.openPlugin(ctx, name)
 	if fault != nil {
 		findings[indexIntegrity] = *fault
@@ -57,6 +63,36 @@ func (t *trial) consult(ctx context.Context) {
 	if identity {
 		findings[indexAuthenticity] = t.act(trust.Authenticity, t.identityByPlugin(name))
 	}
+}
+
+// running counts the plugins that run. An operation that ends early leaves the
+// rest of its work behind, but not a process: one that does not heed its end is
+// killed only if this process lives long enough to do it.
+type running struct {
+	mu    sync.Mutex
+	ended bool
+	group sync.WaitGroup
+}
+
+// start reports whether another plugin may be run.
+func (r *running) start() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.ended {
+		r.group.Add(1)
+	}
+	return !r.ended
+}
+
+func (r *running) done() { r.group.Done() }
+
+// end lets no more plugins start, and waits for those that run. Their context
+// must be done, or they are waited for as long as they like.
+func (r *running) end() {
+	r.mu.Lock()
+	r.ended = true
+	r.mu.Unlock()
+	r.group.Wait()
 }
 
 // openPlugin finds the plugin and asks what it can do.

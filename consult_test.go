@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,6 +39,7 @@ type part struct {
 	Processed    []string
 	Error        *plugin.Error
 	Crash        bool
+	Hang         bool // ignores that it should end
 }
 
 func TestMain(m *testing.M) {
@@ -62,6 +66,13 @@ func play(text string) int {
 	}
 	if p.Crash {
 		return 3
+	}
+	if p.Hang {
+		signal.Ignore(syscall.SIGTERM)
+		if err := os.WriteFile(p.Marker+".pid", []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+			return 96
+		}
+		select {}
 	}
 	return plugin.Serve(context.Background(), plugin.Program{
 		Metadata: plugin.Metadata{Name: "example", Description: "plays a part", Version: p.Version, URL: "https://plugin.example", Capabilities: p.Capabilities},
@@ -310,5 +321,45 @@ func TestPluginIsNotRun(t *testing.T) {
 				t.Errorf("the plugin was run with %q", got)
 			}
 		})
+	}
+}
+
+// A verification that ends early leaves no plugin behind.
+//
+// attack: PLG-03
+func TestPluginEndsWithVerification(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("processes cannot ignore their end there")
+	}
+	chain := testpki.New(t, testpki.Options{})
+	host, marker := hostOf(t, part{Hang: true})
+	repo := newFakeRepo()
+	artifact := repo.push("v1", "artifact")
+	repo.attachEnvelope(t, artifact, seal(t, chain, envelope.Request{Target: artifact, VerificationPlugin: "example"}), thumbprints(chain))
+	v := verifierFor(t, chain)
+	v.Plugins = host
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel()
+		for range 3000 {
+			if _, err := os.Stat(marker + ".pid"); err == nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	verdict, err := v.Verify(ctx, repo, byDigest(t, artifact))
+	checkRefusal(t, verdict, err, notation.ErrUndecided, reason.VerifyInterrupted)
+	pid, err := strconv.Atoi(string(read(t, marker+".pid")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Signal(syscall.Signal(0)); err == nil {
+		t.Errorf("process %d is still there", pid)
 	}
 }

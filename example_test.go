@@ -22,6 +22,8 @@ import (
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/oci/layout"
 	"github.com/notaryv2/notation/oci/remote"
+	"github.com/notaryv2/notation/plugin"
+	"github.com/notaryv2/notation/revocation"
 	"github.com/notaryv2/notation/signer"
 	"github.com/notaryv2/notation/trust"
 	"github.com/opencontainers/go-digest"
@@ -196,4 +198,46 @@ func writeLayout(dir, tag, manifest string) error {
 		os.WriteFile(filepath.Join(dir, "index.json"), []byte(index), 0o644),
 		os.WriteFile(filepath.Join(dir, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`), 0o644),
 	)
+}
+
+// A verifier that keeps what it learns about revocation on disk, refuses chains
+// that name nobody to ask, and runs the plugins of a directory. None of it is
+// needed: without a checker it asks the network and remembers in memory.
+func ExampleVerifier_revocation() {
+	verifier := notation.Verifier{
+		Revocation:        revocation.New(revocation.Options{CacheDir: "/var/cache/deployer/notation", Timeout: 5 * time.Second}),
+		RequireRevocation: true,
+		Plugins:           plugin.NewHost("/usr/lib/notation/plugins"),
+	}
+	fmt.Println(verifier.RequireRevocation)
+	// Output: true
+}
+
+// A signature over a file, kept beside it, and verified by a policy about blobs.
+func ExampleSignBlob() {
+	ctx := context.Background()
+	key, root := exampleSigner()
+	blob := "what is in the file"
+	signed, err := notation.SignBlob(ctx, strings.NewReader(blob), key, notation.SignBlobOptions{BlobMediaType: "text/plain"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	policy, err := trust.ParseBlobPolicy("trustpolicy.blob.json", []byte(`{"version": "1.0", "trustPolicies": [{
+		"name": "files", "globalPolicy": true, "signatureVerification": {"level": "strict"},
+		"trustStores": ["ca:wabbit"], "trustedIdentities": ["x509.subject: C=US, ST=WA, O=wabbit-networks.io"]}]}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	verifier := notation.Verifier{
+		Policy: policy,
+		Stores: trust.NewMemoryStores(map[trust.StoreRef][]*x509.Certificate{{Type: trust.CA, Name: "wabbit"}: {root}}),
+	}
+	verdict, err := verifier.VerifyBlob(ctx, strings.NewReader(blob), signed.Envelope, notation.VerifyBlobOptions{})
+	fmt.Println(verdict.Word(), err)
+	verdict, err = verifier.VerifyBlob(ctx, strings.NewReader(blob+"!"), signed.Envelope, notation.VerifyBlobOptions{})
+	fmt.Println(verdict.Word(), errors.Is(err, notation.ErrRejected))
+	// Output:
+	// passed <nil>
+	// rejected true
 }

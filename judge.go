@@ -35,13 +35,14 @@ type judge struct {
 	requireRevocation bool
 	plugins           *plugin.Host // nil: none
 	pluginConfig      map[string]string
+	running           *running // plugins
 }
 
 func newJudge(v *Verifier, st *trust.Statement, at time.Time) *judge {
 	return &judge{
 		statement: st, stores: v.Stores, timestamps: len(st.Stores(trust.TSA)) > 0, metadata: v.Metadata, at: at,
 		revocation: checkerOr(v.Revocation, v.Now), evidence: v.Evidence, requireRevocation: v.RequireRevocation,
-		plugins: v.Plugins, pluginConfig: v.PluginConfig,
+		plugins: v.Plugins, pluginConfig: v.PluginConfig, running: new(running),
 	}
 }
 

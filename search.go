@@ -134,8 +134,10 @@ func rankOf(annotation string, trusted map[string]bool) rank {
 // wave of likely ones, then at all others, as soon as the first wave is done
 // without success or takes too long. What is still under way when it returns is
 // cancelled, and is not waited for: a Repository need not be quick to heed ctx.
+// Only plugins are, which are ended soon.
 func (s *search) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
+	defer s.judge.running.end()
 	defer cancel()
 	window := min(max(s.hinted, minFirstWave), maxFirstWave)
 	if s.exhaustive {
