@@ -252,7 +252,7 @@ func (o *SignOptions) countersign(ctx context.Context, s *signed, claims *envelo
 	}
 	token, err := client.Stamp(ctx, claims.Signature, claims.Algorithm.Hash())
 	if err != nil {
-		return err
+		return notStamped(err)
 	}
 	if s.raw, err = envelope.SetTimestamp(claims.MediaType, s.raw, token); err != nil {
 		return err
@@ -273,4 +273,15 @@ func (o *SignOptions) countersign(ctx context.Context, s *signed, claims *envelo
 	}
 	s.stamp = newTimestamp(&info)
 	return nil
+}
+
+// notStamped is the error where no authority gave a good time stamp. What the
+// packages below advise is for verifiers in some cases.
+func notStamped(err error) error {
+	hint := reason.Hint(err)
+	switch code := reason.Of(err); code {
+	case reason.TimestampImprint, reason.TimestampSignature, reason.TimestampChain, reason.TimestampChainTime, reason.TimestampCertificate, reason.TimestampRevocation:
+		hint = "Use another time-stamping authority, and tell this one."
+	}
+	return reason.Wrap(reason.Of(err), err, "there is no time stamp, so nothing was signed").WithHint("%s", hint)
 }
