@@ -24,7 +24,6 @@ const (
 	UsageCommand        Code = "usage.command"
 	UsageFlag           Code = "usage.flag"
 	UsageArguments      Code = "usage.arguments"
-	UsageUnsupported    Code = "usage.unsupported"
 	UsageDigestRequired Code = "usage.digest-required"
 	UsageStdin          Code = "usage.stdin"
 	UsageConfirm        Code = "usage.confirm"
@@ -54,7 +53,6 @@ func configEntries() []Entry {
 		{UsageCommand, "There is no such command, or a sub-command is missing.", "See 'notation --help'."},
 		{UsageFlag, "A flag is not known, lacks its value, has a wrong one, or contradicts another.", "See the command's --help."},
 		{UsageArguments, "There are too few or too many arguments, or one of them is wrong.", "See the command's --help."},
-		{UsageUnsupported, "This version does not support what was asked for.", "Leave it out, or use a later version."},
 		{UsageDigestRequired, "A reference names no digest, and --require-digest asks for one.", "Name the artifact as registry/repository@digest."},
 		{UsageStdin, "Standard input is not what the command needs.", "Check what is piped into the command."},
 		{UsageConfirm, "What the command would do was not confirmed.", "Answer y, or give --yes."},

@@ -39,6 +39,7 @@ const (
 	OCILayout        Code = "oci.layout"
 	OCILayoutVersion Code = "oci.layout-version"
 	OCILayoutIndex   Code = "oci.layout-index"
+	OCILayoutEntry   Code = "oci.layout-entry"
 	OCILayoutFile    Code = "oci.layout-file"
 	OCILayoutTar     Code = "oci.layout-tar"
 	OCILayoutWrite   Code = "oci.layout-write"
@@ -61,7 +62,7 @@ func ociReferenceEntries() []Entry {
 		{OCIDigestMismatch, "The content is not what its digest says.", "Fetch or copy the artifact again; if it happens again, distrust the source."},
 		{OCISizeMismatch, "The content is shorter or longer than its descriptor says.", "Fetch or copy the artifact again; if it happens again, distrust the source."},
 		{OCITooLarge, "Something is larger than this program is ready to read.", "Check that the reference names what was meant."},
-		{OCIRead, "The content could not be read to its end.", "Try again; check the network or the disk."},
+		{OCIRead, "The content could not be read to its end.", "Check who may read it, and the disk, then try again."},
 	}
 }
 
@@ -86,6 +87,7 @@ func ociLayoutEntries() []Entry {
 		{OCILayout, "The path is no OCI image layout directory or tarball.", "Name a directory that holds oci-layout and index.json, or a .tar of one."},
 		{OCILayoutVersion, "The image layout's version is not 1.0.x.", "Write the layout again with a tool that follows the OCI image specification."},
 		{OCILayoutIndex, "An index of the image layout is malformed, nested too deeply or ambiguous.", "Repair the index, or copy the artifact into a new layout."},
+		{OCILayoutEntry, "The image layout names a manifest that is missing, broken or nested too deeply, and may be a signature.", "Copy the artifact into a new layout with its signatures, or remove the entry from the index."},
 		{OCILayoutFile, "A file of the image layout is a symbolic link, a directory or a special file.", "Copy the artifact into a new layout; do not use this one if you do not trust who made it."},
 		{OCILayoutTar, "The tarball holds an entry that an image layout must not hold.", "Write the tarball again from the layout directory, with plain files only."},
 		{OCILayoutWrite, "The image layout could not be written; it is as it was before.", "Check permissions and free space, then try again."},

@@ -31,7 +31,7 @@ func All() []Entry {
 	for _, area := range [][]Entry{
 		envelopeEntries(), certEntries(), ociEntries(), registryEntries(), trustEntries(),
 		signerEntries(), verifyEntries(), timestampEntries(), revocationEntries(),
-		pluginEntries(), configEntries(),
+		pluginEntries(), blobEntries(), configEntries(), doctorEntries(),
 	} {
 		all = append(all, area...)
 	}

@@ -6,6 +6,7 @@ const (
 	RevocationIssuerRevoked Code = "revocation.issuer-revoked"
 	RevocationUnknown       Code = "revocation.unknown"
 	RevocationNoSource      Code = "revocation.no-source"
+	RevocationNotKept       Code = "revocation.not-kept"
 	RevocationUnavailable   Code = "revocation.unavailable"
 	RevocationChain         Code = "revocation.chain"
 	RevocationOffline       Code = "revocation.offline"
@@ -41,6 +42,7 @@ func revocationEntries() []Entry {
 		{RevocationIssuerRevoked, "The authority that issued the certificate was revoked, so its word about the certificate is worth nothing.", "Do not trust the signature; ask its signer for one made with a certificate of another authority."},
 		{RevocationUnknown, "The authority's OCSP responder says that it does not know the certificate.", "Ask the certificate authority whether it has issued the certificate."},
 		{RevocationNoSource, "The certificate names neither an OCSP responder nor a revocation list, so nobody can be asked.", "None is needed; use certificates that name a source if revocation matters."},
+		{RevocationNotKept, "The certificate, or its authority, has expired, and the sources that it names do not say that they keep the revocations of expired certificates.", "None is needed; use an authority that keeps them and says so, by archiveCutoff or expiredCertsOnCRL, if revocation matters."},
 		{RevocationUnavailable, "None of the sources that the certificate names has given a usable answer.", "Follow the causes in the message, and try again."},
 		{RevocationChain, "The certificates to check are no chain, or more than the bounds allow.", "Give the certificates in order, leaf first and root last."},
 		{RevocationOffline, "Nothing may be fetched, and the cache holds no answer that is still valid.", "Verify once with network access, or allow it."},
@@ -54,7 +56,7 @@ func revocationEntries() []Entry {
 		{RevocationOCSPStatus, "An OCSP responder answers with an error instead of a status.", "Try again later."},
 		{RevocationOCSPSigner, "An OCSP response is not signed by the issuer of the certificate or by a valid responder that the issuer has named.", authority},
 		{RevocationOCSPCertificate, "An OCSP response says nothing about the certificate.", authority},
-		{RevocationOCSPTime, "An OCSP response is from the future, has expired, or is old and does not say how long it holds.", "Check the clock, and try again later."},
+		{RevocationOCSPTime, "An OCSP response is from the future, has expired, is older than one seen before, or is old and does not say how long it holds.", "Check the clock, and try again later."},
 		{RevocationOCSPNonce, "An OCSP response answers another request.", "Try again; somebody may be replaying answers."},
 		{RevocationOCSPExtension, "An OCSP response has a critical extension that is not known.", authority},
 		{RevocationCRLSyntax, "A revocation list is malformed, or is PEM where DER is due.", authority},

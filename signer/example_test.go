@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/notaryv2/notation/plugin"
 	"github.com/notaryv2/notation/signer"
 )
 
@@ -48,4 +49,22 @@ func ExampleNew() {
 	}
 	fmt.Println(algorithm)
 	// Output: ECDSA-SHA-256
+}
+
+// A plugin that is installed signs with a key that it knows by an id.
+func ExampleFromPlugin() {
+	ctx := context.Background()
+	p, err := plugin.NewHost("/home/alice/.config/notation/plugins").Get(ctx, "com.example.keys")
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := signer.FromPlugin(p, "projects/wabbit/keys/release", map[string]string{"region": "eu-1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	algorithm, err := s.Algorithm(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(algorithm)
 }

@@ -9,7 +9,8 @@
 //
 // [Writer.Update] does this for read-modify-write under an advisory lock, so
 // that fifty editors lose nothing. [Writer.Create] refuses a file that exists.
-// [Read] and [ReadLinked] open regular files only and never wait for a FIFO.
+// [Read] and [ReadLinked] open regular files only and never wait for a FIFO;
+// [ReadNamed] also reads the pipes that a shell has made for this process.
 //
 // Modes are set explicitly: the umask can neither widen nor narrow them.
 package atomicfile

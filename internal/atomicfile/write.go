@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/gofrs/flock"
 	"github.com/notaryv2/notation/reason"
@@ -118,8 +119,11 @@ func (w Writer) put(path string, data []byte, mode fs.FileMode, publish func(tem
 }
 
 func writeError(path string, err error) error {
-	return reason.Wrap(reason.ConfigWrite, err, "file %q could not be written", path).
-		WithHint("check permissions and free space of %q", filepath.Dir(path))
+	fault := reason.Wrap(reason.ConfigWrite, err, "file %q could not be written", path)
+	if errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.EXDEV) { // of the rename
+		return fault.WithHint("it seems to be a mount of its own, as in a container; mount its directory instead")
+	}
+	return fault.WithHint("check permissions and free space of %q", filepath.Dir(path))
 }
 
 // writeTemp returns the path of a finished, synced file beside path. On an
@@ -165,20 +169,19 @@ func (w Writer) writeTemp(path string, data []byte, mode fs.FileMode) (temp stri
 // takes for one of its files.
 func createTemp(path string) (*os.File, error) {
 	prefix := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".")
-	for range tempTries {
+	for try := 1; ; try++ {
 		f, err := os.OpenFile(prefix+rand.Text()[:tempRandom]+tempSuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, ModeSecret)
-		if err == nil || !errors.Is(err, fs.ErrExist) {
+		if !errors.Is(err, fs.ErrExist) || try == tempTries {
 			return f, err
 		}
 	}
-	return nil, fs.ErrExist
 }
 
 // Update replaces the file at path by what edit makes of it, holding a lock
 // against every other Update of it, of this process or another. edit gets nil
 // for a file that does not exist; if it returns nil, or what it was given,
 // nothing is written. The directory must exist. The lock is an empty file
-// beside path, which stays.
+// beside path, which stays; what editors that died have left goes.
 func (w Writer) Update(ctx context.Context, path string, mode fs.FileMode, edit func(old []byte) ([]byte, error)) error {
 	unlock, err := w.lock(ctx, path)
 	if err != nil {
@@ -196,6 +199,7 @@ func (w Writer) Update(ctx context.Context, path string, mode fs.FileMode, edit 
 	if data == nil || old != nil && bytes.Equal(old, data) {
 		return nil
 	}
+	w.Sweep(path)
 	return w.Write(path, data, mode)
 }
 
@@ -313,11 +317,12 @@ func checkRegular(path string, info fs.FileInfo) error {
 	if info.Mode().IsRegular() {
 		return nil
 	}
-	return reason.Errorf(reason.ConfigNotRegular, "%q is %s, not a regular file", path, kind(info.Mode())).
+	return reason.Errorf(reason.ConfigNotRegular, "%q is %s, not a regular file", path, Kind(info.Mode())).
 		WithHint("replace it by a regular file")
 }
 
-func kind(m fs.FileMode) string {
+// Kind says in words what a file of that mode is that is no regular file.
+func Kind(m fs.FileMode) string {
 	switch {
 	case m.IsDir():
 		return "a directory"
@@ -375,6 +380,11 @@ func read(path string, limit int64, info fs.FileInfo) ([]byte, error) {
 	if err != nil {
 		return nil, readError(path, err)
 	}
+	return bounded(path, data, limit)
+}
+
+// bounded refuses what is longer than limit.
+func bounded(path string, data []byte, limit int64) ([]byte, error) {
 	if int64(len(data)) > limit {
 		return nil, reason.Errorf(reason.ConfigTooLarge, "file %q is longer than %d bytes", path, limit).
 			WithHint("check that the path names what was meant")

@@ -209,6 +209,11 @@ func TestChainMessages(t *testing.T) {
 			return append(c.Certs, testpki.Reissue(t, c.Certs[2], c.Certs[2], c.Keys[2]))
 		}, "has the name and key of certificate 3"},
 		{"root missing", reordered(0, 1), "ends the chain and is not self-signed: its issuer is missing"},
+		{"root signed by another key", func(t testing.TB, o testpki.Options) []*x509.Certificate {
+			c := testpki.New(t, o)
+			c.Certs[2] = testpki.Parse(t, testpki.RawFrom(c.Root()).Sign(t, ecKey(t, 7), x509.ECDSAWithSHA256))
+			return c.Certs
+		}, "is not signed by its own key, as a root is"},
 		{"gap", reordered(0, 2), "was issued by a certificate that is not in the chain"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

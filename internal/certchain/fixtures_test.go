@@ -267,6 +267,16 @@ func issuerFixtures() []fixture {
 				make: touched(position, func(c *x509.Certificate) {
 					c.Extensions = append(c.Extensions, subtreeOf(0xa0, 0x8c, nil))
 				})},
+			fixture{name: where + " subtree of another class", rule: "ca-name-constraints",
+				make: touched(position, func(c *x509.Certificate) {
+					c.Extensions = append(c.Extensions, subtreeOf(0xa0, 0x02, []byte{1}))
+				})},
+			fixture{name: where + " bytes behind", rule: "ca-name-constraints",
+				make: touched(position, func(c *x509.Certificate) {
+					e := subtreeOf(0xa0, 0x82, []byte("example.com"))
+					e.Value = append(e.Value, 5, 0)
+					c.Extensions = append(c.Extensions, e)
+				})},
 			fixture{name: where + " not DER", rule: "ca-name-constraints",
 				make: touched(position, func(c *x509.Certificate) {
 					c.Extensions = append(c.Extensions, pkix.Extension{Id: oidNameConstraints, Value: []byte{0x31, 0}})

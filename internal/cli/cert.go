@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
+	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/notaryv2/notation/internal/certchain"
@@ -31,7 +33,7 @@ signing services, tsa those of time-stamping authorities.`,
 		Example: `  # Which certificates are in the trust stores
   notation cert list`,
 	},
-		a.certAddCommand(), a.certListCommand(), a.certShowCommand(), a.certDeleteCommand(),
+		a.certAddCommand(), a.certListCommand(), a.certShowCommand(), a.certLintCommand(), a.certDeleteCommand(),
 		a.certGenerateTestCommand(), a.certCleanupTestCommand(),
 	)
 }
@@ -47,6 +49,62 @@ func (o *storeOptions) register(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&o.typ, "type", "t", "", "type of the trust store: ca, signingAuthority or tsa")
 	cmd.Flags().StringVarP(&o.store, "store", "s", "", "`NAME` of the trust store")
 	completions(cmd, "type", trust.CA.String(), trust.SigningAuthority.String(), trust.TSA.String())
+}
+
+// complete makes the shell offer the names of the stores that are there and,
+// for a command whose arguments are files of one, those files.
+func (o *storeOptions) complete(a *app, cmd *cobra.Command, files bool) {
+	stores := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return o.names(a), cobra.ShellCompDirectiveNoFileComp
+	}
+	for _, flag := range []string{"name", "store"} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, stores) // fails for a flag that is not there only
+	}
+	if !files {
+		return
+	}
+	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		ref, err := o.ref(a, cmd)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		dirs, err := a.dirs()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		names, err := dirs.StoreFiles(ref)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// names returns the names of the stores of the type that was given, by default
+// ca.
+func (o *storeOptions) names(a *app) []string {
+	typ := trust.CA
+	if o.typ != "" {
+		var err error
+		if typ, err = trust.ParseStoreType(o.typ); err != nil {
+			return nil
+		}
+	}
+	stores, err := a.stores("")
+	if err != nil {
+		return nil
+	}
+	refs, _, err := stores.Refs()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, ref := range refs {
+		if ref.Type == typ {
+			names = append(names, ref.Name)
+		}
+	}
+	return names
 }
 
 // ref returns the store that must have been named.
@@ -95,6 +153,7 @@ policy that you wrote or changed is never touched.`,
 		return a.addCertificates(ctx, ref, args)
 	})
 	o.register(cmd)
+	o.complete(a, cmd, false)
 	return cmd
 }
 
@@ -126,7 +185,7 @@ func (a *app) addCertificates(ctx context.Context, ref trust.StoreRef, args []st
 	doc := &certAddDocument{Store: ref.String()}
 	for i, f := range files {
 		doc.Files = append(doc.Files, addedJSON{File: f.Path, Path: added[i].Path, New: added[i].New, Had: added[i].Had})
-		a.warnExpired(f)
+		a.warnUnfit(ref.Type, f)
 	}
 	if ref.Type == trust.TSA {
 		// A policy that names a tsa store asks for time stamps: that is a
@@ -170,8 +229,9 @@ func usableKeys(certs []*x509.Certificate) error {
 	return nil
 }
 
-// warnExpired mentions certificates that are not valid now.
-func (a *app) warnExpired(f config.CertificateFile) {
+// warnUnfit mentions certificates that are not valid now, and those under which
+// no chain will pass.
+func (a *app) warnUnfit(t trust.StoreType, f config.CertificateFile) {
 	now := a.env.Now()
 	for _, c := range f.Certs {
 		switch {
@@ -179,6 +239,9 @@ func (a *app) warnExpired(f config.CertificateFile) {
 			a.warn("the certificate of %q expired on %s", printedName(c.RawSubject), printedTime(c.NotAfter))
 		case now.Before(c.NotBefore):
 			a.warn("the certificate of %q is not valid before %s", printedName(c.RawSubject), printedTime(c.NotBefore))
+		}
+		for _, fault := range anchorFaults(t, c, now) {
+			a.warn("the certificate of %q cannot vouch for any signature, as it %s", printedName(c.RawSubject), fault.Message)
 		}
 	}
 }
@@ -262,6 +325,7 @@ store that cannot be loaded is reported, and makes the exit code 2.`,
 		return a.listCertificates(o)
 	})
 	o.register(cmd)
+	o.complete(a, cmd, false)
 	return cmd
 }
 
@@ -278,11 +342,18 @@ func (a *app) listCertificates(o *storeOptions) (document, error) {
 			}
 		}
 	}
+	dirs, err := a.dirs()
+	if err != nil {
+		return nil, err
+	}
+	if err := danglingStores(dirs); err != nil {
+		return nil, err
+	}
 	stores, err := a.stores("")
 	if err != nil {
 		return nil, err
 	}
-	refs, warnings, err := stores.Refs()
+	refs, warnings, err := storeRefs(dirs, stores)
 	if err != nil {
 		return nil, refError{"trust stores", err}
 	}
@@ -307,10 +378,53 @@ func (a *app) listCertificates(o *storeOptions) (document, error) {
 		a.warn("trust store: %s", w)
 	}
 	doc.ignored = len(warnings)
+	if len(doc.Certificates) == 0 && len(errs) > 0 {
+		return nil, errs // "no certificates" would be another answer
+	}
 	return doc, errs.asError()
 }
 
-// certListDocument is the result of cert list and cert show.
+// danglingStores refuses a directory of trust stores that is a link to nothing,
+// which would pass for a directory without stores.
+func danglingStores(dirs config.Dirs) error {
+	for _, dir := range []string{filepath.Dir(dirs.TrustStore()), dirs.TrustStore()} {
+		if _, err := os.Lstat(dir); err != nil {
+			return nil // not there, or for whoever opens it to tell
+		}
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return reason.Errorf(reason.StoreNotRegular, "the directory of trust stores %q is a symbolic link to nothing", dir).
+				WithHint("put the directory itself in its place")
+		}
+	}
+	return nil
+}
+
+// storeRefs lists the trust stores, and besides those links that stand in the
+// place of one: to load them fails, and says so.
+func storeRefs(dirs config.Dirs, stores *trust.Stores) (refs []trust.StoreRef, warnings []error, err error) {
+	refs, warnings, err = stores.Refs()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range []trust.StoreType{trust.CA, trust.SigningAuthority, trust.TSA} {
+		entries, err := os.ReadDir(filepath.Join(dirs.TrustStore(), t.String()))
+		if err != nil {
+			continue // Refs has told, or there is none
+		}
+		for _, e := range entries {
+			ref := trust.StoreRef{Type: t, Name: e.Name()}
+			if e.Type()&fs.ModeSymlink == 0 || trust.CheckStoreName(ref.Name) != nil {
+				continue
+			}
+			refs = append(refs, ref)
+			of := path.Join(t.String(), ref.Name) + " is ignored"
+			warnings = slices.DeleteFunc(warnings, func(w error) bool { return strings.HasPrefix(w.Error(), of) })
+		}
+	}
+	return refs, warnings, nil
+}
+
+// certListDocument is the result of cert list.
 type certListDocument struct {
 	Certificates []storedJSON `json:"certificates"`
 	now          time.Time
@@ -351,81 +465,4 @@ func (d *certListDocument) text(p *page) {
 		rows = append(rows, r)
 	}
 	p.table("", rows)
-}
-
-func (a *app) certShowCommand() *cobra.Command {
-	o := &storeOptions{}
-	cmd := &cobra.Command{
-		Use:   "show FILE [flags]",
-		Short: "Show the certificates of a file in a trust store",
-		Long:  "Show what the certificates of one file in a trust store say. FILE is a name as 'notation cert list' shows it.",
-		Example: `  # Show a certificate of the store ca:wabbit-networks.io
-  notation cert show --name wabbit-networks.io wabbit-networks.io.crt`,
-	}
-	cmd = a.leaf(cmd, 1, 1, func(_ context.Context, args []string) (document, error) {
-		ref, err := o.ref(a, cmd)
-		if err != nil {
-			return nil, err
-		}
-		stores, err := a.stores("")
-		if err != nil {
-			return nil, err
-		}
-		anchors, _, err := stores.Anchors(ref)
-		if err != nil {
-			return nil, err
-		}
-		doc := &certShowDocument{Certificates: []shownJSON{}}
-		for _, anchor := range anchors {
-			if path.Base(anchor.File) == args[0] {
-				doc.Certificates = append(doc.Certificates, newShown(ref, anchor))
-			}
-		}
-		if len(doc.Certificates) == 0 {
-			return nil, reason.Errorf(reason.ConfigRead, "trust store %s has no certificate file %q", ref, args[0]).
-				WithHint("see its files with 'notation cert list --type %s --store %s'", ref.Type, ref.Name)
-		}
-		return doc, nil
-	})
-	o.register(cmd)
-	return cmd
-}
-
-// certShowDocument is the result of cert show.
-type certShowDocument struct {
-	Certificates []shownJSON `json:"certificates"`
-}
-
-type shownJSON struct {
-	storedJSON
-	NotBefore          string `json:"notBefore"`
-	SerialNumber       string `json:"serialNumber"`
-	SignatureAlgorithm string `json:"signatureAlgorithm"`
-	CA                 bool   `json:"ca"`
-}
-
-func newShown(ref trust.StoreRef, anchor trust.Anchor) shownJSON {
-	c := anchor.Certificate
-	return shownJSON{
-		storedJSON: newStored(ref, anchor), NotBefore: printedTime(c.NotBefore), SerialNumber: fmt.Sprintf("%x", c.SerialNumber),
-		SignatureAlgorithm: c.SignatureAlgorithm.String(), CA: c.BasicConstraintsValid && c.IsCA,
-	}
-}
-
-func (d *certShowDocument) text(p *page) {
-	for i, c := range d.Certificates {
-		if i > 0 {
-			p.line("")
-		}
-		p.table("", [][]cell{
-			row("subject", c.IssuedTo),
-			row("issuer", c.IssuedBy),
-			row("valid from", c.NotBefore),
-			row("valid until", c.Expiry),
-			row("serial number", c.SerialNumber),
-			row("signature algorithm", c.SignatureAlgorithm),
-			row("may issue certificates", map[bool]string{true: "yes", false: "no"}[c.CA]),
-			row("SHA-256 fingerprint", c.Fingerprint),
-		})
-	}
 }

@@ -69,6 +69,7 @@ Without --yes the command asks first, and refuses if there is nobody to ask.`,
 		return &removedDocument{Removed: names, from: " from trust store " + ref.String()}, err
 	})
 	o.register(cmd)
+	o.complete(a, cmd, true)
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "delete every file of the store")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd

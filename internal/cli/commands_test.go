@@ -58,8 +58,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestKeysOfOthers keeps what another program wrote, and does not sign with
-// what it cannot.
+// TestKeysOfOthers keeps what another program wrote, and says which key it is
+// that cannot be used.
 func TestKeysOfOthers(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
@@ -70,7 +70,7 @@ func TestKeysOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.ok("key", "list").want(0, "* kms", "plugin aws, id arn")
-	u.run("sign", "localhost:1/a:v1").wantError(2, `held by plugin "aws"`, "--key")
+	u.run("sign", "localhost:1/a:v1").wantError(2, `Key "kms" is held by a plugin: the plugin "aws" is not installed`, "notation plugin install")
 	u.newSigner("local", testpki.Options{})
 	if text := u.read(u.path("signingkeys.json")); !strings.Contains(text, `"pluginName": "aws"`) {
 		t.Errorf("%s", text)

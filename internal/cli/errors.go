@@ -28,19 +28,11 @@ func (a *app) usage(cmd *cobra.Command, code reason.Code, cause, hint string) er
 
 // unknownCommand is the error for a word that is no sub-command of cmd.
 func (a *app) unknownCommand(cmd *cobra.Command, word string) error {
-	if feature := laterCommands()[word]; feature != "" && !cmd.HasParent() {
-		return a.usage(cmd, reason.UsageUnsupported, "this version does not support "+feature, "use a later version")
-	}
 	hint := ""
 	if near := nearCommands(cmd, word); len(near) > 0 {
 		hint = "did you mean " + quotedOr(near) + "?"
 	}
 	return a.usage(cmd, reason.UsageCommand, "there is no command "+quote(cmd.CommandPath()+" "+word), hint)
-}
-
-// laterCommands are those of later versions.
-func laterCommands() map[string]string {
-	return map[string]string{"blob": "signing files", "plugin": "plugins"}
 }
 
 // nearCommands returns the sub-commands that someone may have meant: those that
@@ -93,9 +85,6 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 		return a.usage(cmd, reason.UsageFlag, "flag "+quote("--"+missing.GetFlag().Name)+" needs a value", "")
 	case errors.As(err, &invalid):
 		cause := invalid.Unwrap()
-		if reason.Of(cause) == reason.UsageUnsupported {
-			return a.usage(cmd, reason.UsageUnsupported, cause.Error()+", so not the flag "+quote("--"+invalid.GetFlag().Name), reason.Hint(cause))
-		}
 		if number, ok := errors.AsType[*strconv.NumError](cause); ok {
 			cause = errors.New(map[bool]string{true: "it is not true or false", false: "it is not a number, or too large"}[number.Func == "ParseBool"])
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/notaryv2/notation"
+	"github.com/notaryv2/notation/plugin"
 	"github.com/notaryv2/notation/reason"
 )
 
@@ -85,10 +86,27 @@ func exitCode(err error) int {
 	case reason.OCIReference, reason.OCIReferenceIncomplete, reason.OCIRepositoryName,
 		reason.OCITagMismatch, reason.OCILayout:
 		return exitUsage // the user named something that cannot be
+	case reason.TimestampURL, reason.TimestampRootUntrusted:
+		return exitUsage // other codes of the area are about what an authority has answered, or has not
+	case reason.PluginRefused:
+		return refusalCode(err)
+	case reason.PluginTimeout, reason.PluginInterrupted, reason.PluginFailed, reason.PluginDownload, reason.PluginLock:
+		return exitUndecided // may go better at the next attempt
 	}
 	area, _, _ := strings.Cut(string(code), ".")
 	switch area {
-	case "usage", "config", "policy", "store", "signer", "sign", "cert", "envelope":
+	case "usage", "config", "policy", "store", "signer", "sign", "cert", "envelope", "plugin":
+		return exitUsage
+	}
+	return exitUndecided
+}
+
+// refusalCode is the exit code where a plugin reports an error of its own: 2
+// if it was asked for something that cannot be, 3 if something in its way keeps
+// it from answering, be it only a right.
+func refusalCode(err error) int {
+	own, ok := errors.AsType[*plugin.Error](err)
+	if ok && (own.Code == plugin.CodeValidation || own.Code == plugin.CodeUnsupportedVersion) {
 		return exitUsage
 	}
 	return exitUndecided

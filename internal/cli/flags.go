@@ -53,6 +53,20 @@ func (t *timeoutFlag) Set(s string) error {
 	return err
 }
 
+// waitFlag is a duration of more than nothing.
+type waitFlag time.Duration
+
+func (f *waitFlag) String() string { return shortDuration(time.Duration(*f)) }
+func (f *waitFlag) Type() string   { return "duration" }
+func (f *waitFlag) Set(s string) error {
+	d, err := parseDuration(s)
+	if err != nil {
+		return err
+	}
+	*f = waitFlag(d)
+	return nil
+}
+
 // spanFlag is a duration of whole seconds, at least one.
 type spanFlag time.Duration
 
@@ -145,14 +159,4 @@ func pairs(flag string, values []string) (map[string]string, error) {
 		m[key] = value
 	}
 	return m, nil
-}
-
-// unsupportedFlag refuses every value.
-type unsupportedFlag struct{ feature string }
-
-func (f *unsupportedFlag) String() string { return "" }
-func (f *unsupportedFlag) Type() string   { return "string" }
-func (f *unsupportedFlag) Set(string) error {
-	return reason.Errorf(reason.UsageUnsupported, "this version does not support %s", f.feature).
-		WithHint("leave the flag out, or use a later version")
 }

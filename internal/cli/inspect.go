@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -14,6 +15,7 @@ import (
 	"github.com/notaryv2/notation/internal/dn"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
+	"github.com/notaryv2/notation/timestamp"
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 )
@@ -119,8 +121,39 @@ type unsignedJSON struct {
 	Timestamp    *timestampJSON `json:"timestampSignature,omitempty"`
 }
 
+// timestampJSON is what a time stamp says. Nothing of it is verified.
 type timestampJSON struct {
-	Error string `json:"error"`
+	Timestamp    string            `json:"timestamp,omitempty"`
+	Certificates []certificateJSON `json:"certificates,omitempty"` // in the token's order
+	Error        string            `json:"error,omitempty"`        // why it cannot be read
+
+	claims    timestamp.Info
+	authority string
+}
+
+func newTimestamp(token []byte) *timestampJSON {
+	parsed, err := timestamp.Parse(token)
+	if err != nil {
+		return &timestampJSON{Error: err.Error()}
+	}
+	t := &timestampJSON{claims: parsed.Claims()}
+	t.Timestamp = t.claims.Time.UTC().Format(time.RFC3339Nano)
+	for _, c := range parsed.Certificates() {
+		t.Certificates = append(t.Certificates, newCertificate(c))
+		if t.authority == "" && slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageTimeStamping) {
+			t.authority = printedName(c.RawSubject)
+		}
+	}
+	return t
+}
+
+// line says in one line what the time stamp claims.
+func (t *timestampJSON) line() string {
+	if t.Error != "" {
+		return "cannot be read: " + t.Error
+	}
+	return fmt.Sprintf("%s, accurate to %s, policy %s, by %s; not verified",
+		t.Timestamp, t.claims.Accuracy, t.claims.Policy, cmp.Or(t.authority, "an authority that it does not show"))
 }
 
 type certificateJSON struct {
@@ -184,7 +217,7 @@ func (s *signatureJSON) describe(c envelope.Content) {
 		s.Unsigned = &unsignedJSON{SigningAgent: c.Agent}
 	}
 	if c.Timestamp != nil {
-		s.Unsigned.Timestamp = &timestampJSON{Error: "this version does not read time stamps"}
+		s.Unsigned.Timestamp = newTimestamp(c.Timestamp)
 	}
 	for _, cert := range c.Chain {
 		s.Certificates = append(s.Certificates, newCertificate(cert))
@@ -198,6 +231,18 @@ func jsonValue(v any) any {
 		return fmt.Sprint(v)
 	}
 	return v
+}
+
+// shownValue returns the value of an attribute for people.
+func shownValue(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(data)
 }
 
 func (d *inspectDocument) text(p *page) {
@@ -227,7 +272,7 @@ func (s signatureJSON) node() node {
 	n.add("signature envelope type: %s", s.EnvelopeType)
 	signed := n.add("signed attributes")
 	for _, k := range slices.Sorted(maps.Keys(s.Signed)) {
-		signed.add("%s: %v", k, s.Signed[k])
+		signed.add("%s: %s", k, shownValue(s.Signed[k]))
 	}
 	if len(s.UserDefined) > 0 {
 		user := n.add("user defined attributes")
@@ -241,19 +286,23 @@ func (s signatureJSON) node() node {
 			unsigned.add("signing agent: %s", s.Unsigned.SigningAgent)
 		}
 		if s.Unsigned.Timestamp != nil {
-			unsigned.add("timestamp signature: %s", s.Unsigned.Timestamp.Error)
+			stamp := unsigned.add("timestamp signature: %s", s.Unsigned.Timestamp.line())
+			addCertificates(stamp, s.Unsigned.Timestamp.Certificates)
 		}
 	}
-	certs := n.add("certificates")
-	for _, c := range s.Certificates {
-		cert := certs.add("SHA256 fingerprint: %s", c.Fingerprint)
-		cert.add("issued to: %s", c.IssuedTo)
-		cert.add("issued by: %s", c.IssuedBy)
-		cert.add("expiry: %s", c.Expiry)
-	}
+	addCertificates(n.add("certificates"), s.Certificates)
 	artifact := n.add("signed artifact")
 	artifact.add("media type: %s", s.Artifact.MediaType)
 	artifact.add("digest: %s", s.Artifact.Digest)
 	artifact.add("size: %d", s.Artifact.Size)
 	return n
+}
+
+func addCertificates(n *node, certs []certificateJSON) {
+	for _, c := range certs {
+		cert := n.add("SHA256 fingerprint: %s", c.Fingerprint)
+		cert.add("issued to: %s", c.IssuedTo)
+		cert.add("issued by: %s", c.IssuedBy)
+		cert.add("expiry: %s", c.Expiry)
+	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/oci/remote"
+	"github.com/notaryv2/notation/plugin"
 	"github.com/notaryv2/notation/reason"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -147,6 +148,25 @@ func TestExitCode(t *testing.T) {
 		{reason.Errorf(reason.OCITagMismatch, "x"), exitUsage},
 		{reason.Errorf(reason.OCINotFound, "x"), exitUndecided},
 		{reason.Errorf(reason.RegistryUnauthorized, "x"), exitUndecided},
+		{reason.Errorf(reason.TimestampURL, "x"), exitUsage},
+		{reason.Errorf(reason.TimestampRootUntrusted, "x"), exitUsage},
+		{reason.Errorf(reason.TimestampUnreachable, "x"), exitUndecided},
+		{reason.Errorf(reason.TimestampRefused, "x"), exitUndecided},
+		{reason.Errorf(reason.TimestampRevocation, "x"), exitUndecided},
+		{reason.Errorf(reason.RevocationUnavailable, "x"), exitUndecided},
+		{reason.Errorf(reason.PluginNotFound, "x"), exitUsage},
+		{reason.Errorf(reason.PluginName, "x"), exitUsage},
+		{reason.Errorf(reason.PluginUnsafe, "x"), exitUsage},
+		{reason.Errorf(reason.PluginAnswer, "x"), exitUsage},
+		{reason.Errorf(reason.PluginChecksum, "x"), exitUsage},
+		{reason.Errorf(reason.PluginTimeout, "x"), exitUndecided},
+		{reason.Errorf(reason.PluginFailed, "x"), exitUndecided},
+		{reason.Errorf(reason.PluginDownload, "x"), exitUndecided},
+		{reason.Errorf(reason.PluginRefused, "x"), exitUndecided},
+		{reason.Wrap(reason.PluginRefused, &plugin.Error{Code: plugin.CodeValidation}, "x"), exitUsage},
+		{reason.Wrap(reason.PluginRefused, &plugin.Error{Code: plugin.CodeUnsupportedVersion}, "x"), exitUsage},
+		{reason.Wrap(reason.PluginRefused, &plugin.Error{Code: plugin.CodeAccessDenied}, "x"), exitUndecided},
+		{reason.Wrap(reason.PluginRefused, &plugin.Error{Code: plugin.CodeThrottled}, "x"), exitUndecided},
 		{errors.New("anything else"), exitUndecided},
 		{refError{"r", notation.ErrUnsigned}, exitUnsigned},
 		{manyErrors{{"a", notation.ErrUndecided}, {"b", notation.ErrRejected}, {"c", notation.ErrUnsigned}}, exitRejected},
@@ -321,7 +341,7 @@ func TestDescribe(t *testing.T) {
 	}
 	p := &page{}
 	(&inspectDocument{Signatures: []signatureJSON{s, {Integrity: integrityJSON{Outcome: "failed", Message: "m", Reason: "r"}}}}).text(p)
-	for _, text := range []string{"timestamp signature: this version", `signing agent: a\u202eb`, "m [r]"} {
+	for _, text := range []string{"timestamp signature: cannot be read: ", `signing agent: a\u202eb`, "m [r]"} {
 		if !strings.Contains(p.b.String(), text) {
 			t.Errorf("%q is missing:\n%s", text, p.b.String())
 		}
@@ -402,5 +422,19 @@ func TestUnknownShell(t *testing.T) {
 	t.Parallel()
 	if _, err := completionScript(&cobra.Command{}, "tcsh"); err == nil {
 		t.Error("no error")
+	}
+}
+
+// TestTimeRange shows a time once where the authority claims to be exact.
+func TestTimeRange(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	for want, stamp := range map[string]*notation.Timestamp{
+		"2030-01-02T03:04:05Z":                           {Earliest: at, Latest: at},
+		"2030-01-02T03:04:04.5Z to 2030-01-02T03:04:05Z": {Earliest: at.Add(-time.Second / 2), Latest: at},
+	} {
+		if got := timeRange(stamp); got != want {
+			t.Errorf("%s", got)
+		}
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"github.com/notaryv2/notation/internal/config"
+	"github.com/notaryv2/notation/plugin"
 	"github.com/notaryv2/notation/reason"
+	"github.com/notaryv2/notation/signer"
 	"github.com/spf13/cobra"
 )
 
@@ -15,10 +17,11 @@ func (a *app) keyCommand() *cobra.Command {
 		Use:   "key",
 		Short: "Manage the keys that 'sign' may use",
 		Long: `Manage the list of keys that 'notation sign' may use, and which of them is the
-default. The list names files; keys themselves are neither copied nor deleted.`,
+default. The list names files and keys that plugins hold; keys themselves are
+neither copied nor deleted.`,
 		Example: `  # Which keys are there
   notation key list`,
-	}, a.keyAddCommand(), a.keyListCommand(), a.keyUpdateCommand(), a.keyDeleteCommand())
+	}, a.keyAddCommand(), a.keyListCommand(), a.keyLintCommand(), a.keyUpdateCommand(), a.keyDeleteCommand())
 }
 
 // keyJSON is a key in documents.
@@ -60,55 +63,127 @@ func (d *keyDocument) text(p *page) {
 	}
 }
 
+// keyAddOptions are the flags of key add.
+type keyAddOptions struct {
+	name        string
+	makeDefault bool
+	held        keyOptions // of a key that a plugin holds
+}
+
 func (a *app) keyAddCommand() *cobra.Command {
-	var name string
-	var makeDefault bool
+	o := &keyAddOptions{}
 	cmd := &cobra.Command{
-		Use:   "add KEYFILE CERTFILE [flags]",
+		Use:   "add KEYFILE CERTFILE | NAME --plugin PLUGIN --id ID [flags]",
 		Short: "Add a key to the list",
-		Long: `Add a private key and its certificate chain to the list of keys.
+		Long: `Add a key to the list of keys: a private key in a file with its certificate
+chain, or one that a plugin holds.
 
 KEYFILE is a PEM file with a private key, PKCS#8, PKCS#1 or SEC 1, without
 password. CERTFILE is a PEM file with the chain: signing certificate first, root
-last. Both stay where they are and are checked before they are listed.`,
+last. Both stay where they are and are checked before they are listed.
+
+With --plugin, NAME is the name in the list. The plugin is asked whether it
+knows the key, if it can tell, before it is listed.`,
 		Example: `  # Add a key under the name of its file, here release
   notation key add release.key release.crt
 
   # Choose the name, and make it the default key
-  notation key add --default --name release-2026 release.key release.crt`,
+  notation key add --default --name release-2026 release.key release.crt
+
+  # Add a key that a plugin holds
+  notation key add release --plugin example-plugin --id 4711 --plugin-config region=eu`,
 	}
 	cmd = a.leaf(cmd, 1, 2, func(ctx context.Context, args []string) (document, error) {
-		if len(args) == 1 {
-			return nil, a.usage(cmd, reason.UsageArguments, "'notation key add' needs KEYFILE and CERTFILE; a name alone is for keys held by plugins, which this version does not support",
-				"write 'notation key add --name NAME KEYFILE CERTFILE'")
+		key, err := a.keyToAdd(ctx, cmd, o, args)
+		if err != nil {
+			return nil, err
 		}
-		return a.addKey(ctx, name, args[0], args[1], makeDefault)
+		return a.addKey(ctx, key, o.makeDefault)
 	})
-	cmd.Flags().StringVarP(&name, "name", "n", "", "`NAME` of the key; that of KEYFILE without its extension if not given")
-	cmd.Flags().BoolVar(&makeDefault, "default", false, "make it the default key")
-	a.unsupported(cmd, "plugins", "plugin", "id", "plugin-config")
+	cmd.Flags().StringVarP(&o.name, "name", "n", "", "`NAME` of the key; that of KEYFILE without its extension if not given")
+	cmd.Flags().BoolVar(&o.makeDefault, "default", false, "make it the default key")
+	o.held.registerPlugin(cmd)
 	return cmd
 }
 
-func (a *app) addKey(ctx context.Context, name, keyFile, certFile string, makeDefault bool) (document, error) {
+// keyToAdd returns the key that is to be listed, when it has been tried.
+func (a *app) keyToAdd(ctx context.Context, cmd *cobra.Command, o *keyAddOptions, args []string) (config.Key, error) {
+	if err := o.held.check(a, cmd); err != nil {
+		return config.Key{}, err
+	}
+	switch {
+	case o.held.plugin == "" && len(o.held.config) > 0:
+		return config.Key{}, a.usage(cmd, reason.UsageFlag, "--plugin-config needs --plugin, as a key in a file has no plugin", "name the plugin with --plugin")
+	case o.held.plugin == "" && len(args) == 1:
+		return config.Key{}, a.usage(cmd, reason.UsageArguments, "'notation key add' needs KEYFILE and CERTFILE, or --plugin and --id for a key that a plugin holds",
+			"write 'notation key add --name NAME KEYFILE CERTFILE'")
+	case o.held.plugin == "":
+		return a.fileKey(o.name, args[0], args[1])
+	case len(args) == 2:
+		return config.Key{}, a.usage(cmd, reason.UsageArguments, "a key that a plugin holds has no files, but got "+quote(args[0])+" and "+quote(args[1]), "write 'notation key add NAME --plugin PLUGIN --id ID'")
+	case o.name != "" && o.name != args[0]:
+		return config.Key{}, a.usage(cmd, reason.UsageFlag, "the key has two names, "+quote(args[0])+" and "+quote(o.name), "give one")
+	}
+	return a.heldKey(ctx, &o.held, args[0])
+}
+
+// fileKey returns the entry for a key in a file.
+func (a *app) fileKey(name, keyFile, certFile string) (config.Key, error) {
 	if name == "" {
 		name = strings.TrimSuffix(filepath.Base(keyFile), filepath.Ext(keyFile))
 	}
 	if err := config.CheckName(name); err != nil {
-		return nil, err
-	}
-	dirs, err := a.dirs()
-	if err != nil {
-		return nil, err
+		return config.Key{}, err
 	}
 	if _, err := a.openKey(keyFile, certFile); err != nil {
-		return nil, err
+		return config.Key{}, err
 	}
 	key := config.Key{Name: name}
+	var err error
 	if key.KeyPath, err = filepath.Abs(keyFile); err != nil {
-		return nil, err
+		return config.Key{}, err
 	}
-	if key.CertPath, err = filepath.Abs(certFile); err != nil {
+	key.CertPath, err = filepath.Abs(certFile)
+	return key, err
+}
+
+// heldKey returns the entry for a key that a plugin holds. A plugin that makes
+// whole envelopes only has no way to tell whether it knows a key.
+func (a *app) heldKey(ctx context.Context, o *keyOptions, name string) (config.Key, error) {
+	key := config.Key{Name: name, ID: o.id, PluginName: o.plugin}
+	if err := config.CheckName(name); err != nil {
+		return config.Key{}, err
+	}
+	var err error
+	if key.PluginConfig, err = pairs("plugin-config", o.config); err != nil {
+		return config.Key{}, err
+	}
+	host, err := a.plugins()
+	if err != nil {
+		return config.Key{}, err
+	}
+	ctx, cancel := a.network(ctx)
+	defer cancel()
+	p, err := host.Get(ctx, o.plugin)
+	if err != nil {
+		return config.Key{}, err
+	}
+	s, err := signer.FromPlugin(p, key.ID, key.PluginConfig)
+	if err != nil {
+		return config.Key{}, err
+	}
+	if !p.Can(plugin.CapabilityRaw) && !p.Can(plugin.CapabilityBlobEnvelope) {
+		a.warn("plugin %s cannot tell whether it knows the key, so it was not asked", p.Name())
+		return key, nil
+	}
+	_, err = s.Algorithm(ctx)
+	return key, err
+}
+
+// addKey lists a key.
+func (a *app) addKey(ctx context.Context, key config.Key, makeDefault bool) (document, error) {
+	dirs, err := a.dirs()
+	if err != nil {
 		return nil, err
 	}
 	doc := &keyDocument{Done: "added"}
@@ -117,7 +192,7 @@ func (a *app) addKey(ctx context.Context, name, keyFile, certFile string, makeDe
 			return err
 		}
 		if makeDefault {
-			if err := keys.SetDefault(name); err != nil {
+			if err := keys.SetDefault(key.Name); err != nil {
 				return err
 			}
 		}
@@ -232,13 +307,16 @@ removes the files of a test key. Either all of the names are removed or none.`,
 		if err != nil {
 			return nil, err
 		}
-		doc := &keyDocument{Done: "deleted", note: "Files were not deleted."}
+		doc := &keyDocument{Done: "deleted"}
 		err = dirs.EditSigningKeys(ctx, a.env.Files, func(keys *config.SigningKeys) error {
 			doc.Keys = nil
 			defaultName := keys.DefaultName()
 			removed, err := keys.RemoveAll(args)
 			for _, k := range removed {
 				doc.Keys = append(doc.Keys, newKey(k, defaultName))
+				if k.IsLocal() {
+					doc.note = "Files were not deleted."
+				}
 			}
 			return err
 		})

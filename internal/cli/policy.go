@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,10 +20,59 @@ func (a *app) policyCommand() *cobra.Command {
 		Short: "Manage the trust policy",
 		Long: `Manage the trust policy: which signers are trusted for which repositories, and
 which checks a signature must pass. It is kept in trustpolicy.oci.json of the
-configuration directory.`,
+configuration directory. That for files is managed by 'notation blob policy'.`,
 		Example: `  # Look at the trust policy
   notation policy show`,
-	}, a.policyInitCommand(), a.policyImportCommand(), a.policyShowCommand(), a.policyExplainCommand(), a.policyLintCommand())
+	}, a.policyCommands(trust.OCIPolicy)...)
+}
+
+// policyCommands are the same for both kinds of policies.
+func (a *app) policyCommands(kind trust.Kind) []*cobra.Command {
+	return []*cobra.Command{
+		a.policyInitCommand(kind), a.policyImportCommand(kind), a.policyShowCommand(kind), a.policyExplainCommand(kind), a.policyLintCommand(kind),
+	}
+}
+
+// policyCommandName is what comes before the sub-command.
+func policyCommandName(kind trust.Kind) string {
+	if kind == trust.BlobPolicy {
+		return "notation blob policy"
+	}
+	return "notation policy"
+}
+
+// parsePolicy reads the text of a policy of a kind.
+func parsePolicy(kind trust.Kind, file string, data []byte) (*trust.Policy, error) {
+	if kind == trust.BlobPolicy {
+		return trust.ParseBlobPolicy(file, data)
+	}
+	return trust.ParsePolicy(file, data)
+}
+
+// policy reads and parses the trust policy of a kind at path, or the user's for
+// "".
+func (a *app) policy(kind trust.Kind, path string) (*trust.Policy, config.PolicyFile, error) {
+	file, err := a.policyFile(kind, path)
+	if err != nil {
+		return nil, file, err
+	}
+	for _, w := range file.Warnings {
+		a.warn("%s", w)
+	}
+	a.log.Debug("trust policy", "kind", kind.String(), "file", file.Path)
+	policy, err := parsePolicy(kind, file.Path, file.Data)
+	return policy, file, err
+}
+
+func (a *app) policyFile(kind trust.Kind, path string) (config.PolicyFile, error) {
+	if path != "" {
+		return config.ReadPolicyAt(path)
+	}
+	dirs, err := a.dirs()
+	if err != nil {
+		return config.PolicyFile{}, err
+	}
+	return dirs.ReadPolicyOf(kind)
 }
 
 // policyWrittenDocument is the result of policy init and import.
@@ -43,8 +93,8 @@ func countStatements(names []string) string {
 }
 
 // writePolicy parses a policy and, only if it is valid, writes it.
-func (a *app) writePolicy(ctx context.Context, file string, data []byte, force bool) (document, error) {
-	policy, err := trust.ParsePolicy(file, data)
+func (a *app) writePolicy(ctx context.Context, kind trust.Kind, file string, data []byte, force bool) (document, error) {
+	policy, err := parsePolicy(kind, file, data)
 	if err != nil {
 		return nil, err
 	}
@@ -52,102 +102,17 @@ func (a *app) writePolicy(ctx context.Context, file string, data []byte, force b
 	if err != nil {
 		return nil, err
 	}
-	if err := dirs.WritePolicy(ctx, a.env.Files, data, force); err != nil {
+	if err := dirs.WritePolicy(ctx, a.env.Files, kind, data, force); err != nil {
 		return nil, err
 	}
-	doc := &policyWrittenDocument{Path: dirs.PolicyFile()}
+	doc := &policyWrittenDocument{Path: dirs.PolicyFileOf(kind)}
 	for _, s := range policy.Statements() {
 		doc.Statements = append(doc.Statements, s.Name())
 	}
 	return doc, nil
 }
 
-func (a *app) policyInitCommand() *cobra.Command {
-	var name string
-	var stores, identities []string
-	var force bool
-	cmd := &cobra.Command{
-		Use:   "init [flags]",
-		Short: "Write a trust policy",
-		Long: `Write a trust policy of one statement, which holds for every repository and
-enforces every check. An existing policy is replaced only with --force.
-
-A trusted identity is '*' for every signer under the roots of the stores, or
-'x509.subject: ' followed by a subject with at least C, ST and O.`,
-		Example: `  # Trust one signer under the roots of the store ca:wabbit-networks.io
-  notation policy init --name production --trust-store ca:wabbit-networks.io --trusted-identity 'x509.subject: C=US, ST=WA, O=wabbit-networks.io'`,
-	}
-	cmd = a.leaf(cmd, 0, 0, func(ctx context.Context, _ []string) (document, error) {
-		switch {
-		case len(stores) == 0:
-			return nil, a.usage(cmd, reason.UsageFlag, "'notation policy init' needs --trust-store", "name a trust store, such as ca:wabbit-networks.io")
-		case len(identities) == 0:
-			return nil, a.usage(cmd, reason.UsageFlag, "'notation policy init' needs --trusted-identity", "name a subject as in 'x509.subject: C=US, ST=WA, O=Notary', or '*' for every signer under the roots of the stores")
-		}
-		for _, s := range stores {
-			if _, err := trust.ParseStoreRef(s); err != nil {
-				return nil, err
-			}
-		}
-		for _, s := range identities {
-			if _, err := trust.ParseIdentity(s); err != nil {
-				return nil, err
-			}
-		}
-		data, err := config.NewPolicy(name, stores, identities)
-		if err != nil {
-			return nil, err
-		}
-		doc, err := a.writePolicy(ctx, newPolicyName, data, force)
-		if err != nil {
-			return nil, withoutPlace(newPolicyName, err)
-		}
-		a.warnMissingStores(stores)
-		return doc, nil
-	})
-	f := cmd.Flags()
-	f.StringVarP(&name, "name", "n", "default", "`NAME` of the statement")
-	f.StringArrayVar(&stores, "trust-store", nil, "trust store `TYPE:NAME` to trust; may be given again")
-	f.StringArrayVar(&identities, "trusted-identity", nil, "`IDENTITY` to trust; may be given again")
-	f.BoolVar(&force, "force", false, "replace an existing policy")
-	a.unsupported(cmd, "policies for files", "global")
-	f.Lookup("global").NoOptDefVal = "true" // it takes no value
-	return cmd
-}
-
-// newPolicyName stands for a file in the messages of the policy parser.
-const newPolicyName = "the new policy"
-
-// withoutPlace leaves file:line: member out of what the policy parser says of a
-// text that the user has not written.
-func withoutPlace(file string, err error) error {
-	rest, ok := strings.CutPrefix(err.Error(), file+":")
-	if !ok {
-		return err
-	}
-	parts := strings.SplitN(rest, ": ", 3)
-	rest, _, _ = strings.Cut(parts[len(parts)-1], "\n")
-	return reason.Errorf(reason.Of(err), "%s", rest).WithHint("%s", reason.Hint(err))
-}
-
-// warnMissingStores mentions stores of a new policy that cannot be loaded.
-func (a *app) warnMissingStores(names []string) {
-	stores, err := a.stores("")
-	if err != nil {
-		return
-	}
-	for _, name := range names {
-		ref, err := trust.ParseStoreRef(name)
-		if err != nil {
-			continue
-		}
-		if _, _, err := stores.Load(ref); err != nil {
-			a.warn("the policy names %s, but %s", ref, err)
-		}
-	}
-}
-
-func (a *app) policyImportCommand() *cobra.Command {
+func (a *app) policyImportCommand(kind trust.Kind) *cobra.Command {
 	var force bool
 	cmd := a.leaf(&cobra.Command{
 		Use:   "import FILE [flags]",
@@ -155,28 +120,28 @@ func (a *app) policyImportCommand() *cobra.Command {
 		Long: `Take a copy of FILE as the trust policy. It is checked first; one that is not
 valid changes nothing. An existing policy is replaced only with --force.`,
 		Example: `  # Replace the trust policy
-  notation policy import --force policy.json`,
+  ` + policyCommandName(kind) + ` import --force policy.json`,
 	}, 1, 1, func(ctx context.Context, args []string) (document, error) {
 		file, err := config.ReadPolicyAt(args[0])
 		if err != nil {
 			return nil, err
 		}
-		return a.writePolicy(ctx, file.Path, file.Data, force)
+		return a.writePolicy(ctx, kind, file.Path, file.Data, force)
 	})
 	cmd.Flags().BoolVar(&force, "force", false, "replace an existing policy")
 	return cmd
 }
 
-func (a *app) policyShowCommand() *cobra.Command {
+func (a *app) policyShowCommand(kind trust.Kind) *cobra.Command {
 	var path string
 	cmd := a.leaf(&cobra.Command{
 		Use:   "show [flags]",
 		Short: "Show the trust policy",
 		Long:  "Show the trust policy as it is written. One that is not valid is shown too, with what is wrong.",
-		Example: `  # Show the policy and keep a copy
-  notation policy show`,
+		Example: `  # Show the trust policy
+  ` + policyCommandName(kind) + ` show`,
 	}, 0, 0, func(ctx context.Context, _ []string) (document, error) {
-		_, file, err := a.policy(ctx, path)
+		_, file, err := a.policy(kind, path)
 		if file.Data == nil {
 			return nil, err
 		}
@@ -219,9 +184,9 @@ func (d *policyShowDocument) text(p *page) {
 	}
 }
 
-func (a *app) policyExplainCommand() *cobra.Command {
+func (a *app) policyExplainCommand(kind trust.Kind) *cobra.Command {
 	var path string
-	cmd := a.leaf(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "explain REF [flags]",
 		Short: "Show which statement of the trust policy applies to an artifact",
 		Long: `Show which statement of the trust policy applies to an artifact or repository,
@@ -230,33 +195,58 @@ over the network. If no statement applies, the exit code is 1: every signature
 would be rejected.`,
 		Example: `  # Which statement is asked about this image
   notation policy explain registry.example.com/net-monitor:v1`,
-	}, 1, 1, func(ctx context.Context, args []string) (document, error) {
-		ref, err := oci.ParseReference(args[0])
-		if err != nil {
-			return nil, err
+	}
+	least := 1
+	if kind == trust.BlobPolicy {
+		least = 0
+		cmd.Use = "explain [NAME] [flags]"
+		cmd.Short = "Show which statement of the trust policy applies to a file"
+		cmd.Long = `Show which statement of the trust policy applies to files: the global one, or
+with NAME the one that 'notation blob verify --policy-name NAME' asks for. It
+shows what the statement asks for, and why the others do not apply. If none
+applies, the exit code is 1: every signature would be rejected.`
+		cmd.Example = `  # Which statement holds for files when none is named
+  notation blob policy explain`
+	}
+	cmd = a.leaf(cmd, least, 1, func(ctx context.Context, args []string) (document, error) {
+		doc := &explainDocument{}
+		switch {
+		case kind != trust.BlobPolicy:
+			ref, err := oci.ParseReference(args[0])
+			if err != nil {
+				return nil, err
+			}
+			doc.Scope = ref.Name()
+		case len(args) > 0:
+			doc.PolicyName = args[0]
 		}
-		policy, file, err := a.policy(ctx, path)
-		if err != nil {
-			return nil, err
-		}
-		explanations, err := policy.Explain(ref.Name())
-		if explanations == nil {
-			return nil, err
-		}
-		doc := &explainDocument{Policy: file.Path, Scope: ref.Name()}
-		for _, e := range explanations {
-			doc.Statements = append(doc.Statements, newExplained(e))
-		}
-		return doc, err
+		return doc.explain(a.policy(kind, path))
 	})
 	registerPolicyFlag(cmd, &path)
 	return cmd
 }
 
+// explain fills in what the policy says about the scope or name.
+func (d *explainDocument) explain(policy *trust.Policy, file config.PolicyFile, err error) (document, error) {
+	if err != nil {
+		return nil, err
+	}
+	explanations, err := policy.Explain(cmp.Or(d.Scope, d.PolicyName))
+	if explanations == nil {
+		return nil, err
+	}
+	d.Policy = file.Path
+	for _, e := range explanations {
+		d.Statements = append(d.Statements, newExplained(e))
+	}
+	return d, err
+}
+
 // explainDocument is the result of policy explain.
 type explainDocument struct {
-	Policy     string          `json:"policy"` // the file
-	Scope      string          `json:"scope"`
+	Policy     string          `json:"policy"`               // the file
+	Scope      string          `json:"scope,omitempty"`      // of a policy for artifacts
+	PolicyName string          `json:"policyName,omitempty"` // of a policy for files; "": the global one
 	Statements []explainedJSON `json:"statements"`
 }
 
@@ -297,7 +287,7 @@ func (d *explainDocument) text(p *page) {
 		if !s.Applies {
 			continue
 		}
-		p.line("Statement %q applies to %s: %s.", s.Name, d.Scope, s.Why)
+		p.line("Statement %q applies to %s: %s.", s.Name, cmp.Or(d.Scope, "files"), s.Why)
 		rows := [][]cell{row("where", s.Where), row("level", s.Level)}
 		for _, c := range s.order {
 			rows = append(rows, row(c.String(), s.Checks[c.String()]))
@@ -312,8 +302,8 @@ func (d *explainDocument) text(p *page) {
 	}
 }
 
-func (a *app) policyLintCommand() *cobra.Command {
-	o := &trustOptions{}
+func (a *app) policyLintCommand(kind trust.Kind) *cobra.Command {
+	o := &trustOptions{kind: kind}
 	cmd := a.leaf(&cobra.Command{
 		Use:   "lint [flags]",
 		Short: "Find what is wrong or dangerous in the trust policy",
@@ -321,10 +311,10 @@ func (a *app) policyLintCommand() *cobra.Command {
 names, before a verification does. An error means that signatures which should
 pass are rejected, and makes the exit code 2; warnings and notices do not.`,
 		Example: `  # Look over the policy of the configuration directory
-  notation policy lint
+  ` + policyCommandName(kind) + ` lint
 
   # Look over a policy before it is imported
-  notation policy lint --policy policy.json --trust-store certs/`,
+  ` + policyCommandName(kind) + ` lint --policy policy.json --trust-store certs/`,
 	}, 0, 0, func(ctx context.Context, _ []string) (document, error) { return a.lint(ctx, o) })
 	registerPolicyFlag(cmd, &o.policy)
 	cmd.Flags().StringVar(&o.store, "trust-store", "", "directory `DIR` of trust stores, TYPE/NAME/FILE, instead of that of the configuration directory")
@@ -332,7 +322,7 @@ pass are rejected, and makes the exit code 2; warnings and notices do not.`,
 }
 
 func (a *app) lint(ctx context.Context, o *trustOptions) (document, error) {
-	policy, file, err := a.policy(ctx, o.policy)
+	policy, file, err := a.policy(o.policyKind(), o.policy)
 	if err != nil {
 		return nil, err
 	}
@@ -340,7 +330,11 @@ func (a *app) lint(ctx context.Context, o *trustOptions) (document, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc := &lintDocument{Policy: file.Path, Issues: []issueJSON{}}
+	dir, err := a.storeDir(o.store)
+	if err != nil {
+		return nil, err
+	}
+	doc := &lintDocument{Policy: file.Path, TrustStore: dir, Issues: []issueJSON{}}
 	broken := 0
 	for _, issue := range trust.Lint(policy, stores, a.env.Now()) {
 		if issue.Severity == trust.Broken {
@@ -367,8 +361,9 @@ func count(n int, thing string) string {
 
 // lintDocument is the result of policy lint.
 type lintDocument struct {
-	Policy string      `json:"policy"` // the file
-	Issues []issueJSON `json:"issues"`
+	Policy     string      `json:"policy"`     // the file
+	TrustStore string      `json:"trustStore"` // the directory that the files of stores are named from
+	Issues     []issueJSON `json:"issues"`
 }
 
 type issueJSON struct {
@@ -393,4 +388,5 @@ func (d *lintDocument) text(p *page) {
 		}
 	}
 	p.table("", rows)
+	p.line("Files of trust stores are in %s.", d.TrustStore)
 }

@@ -58,9 +58,9 @@ func (a *app) commands(args []string) []*cobra.Command {
 		names string
 		build func() *cobra.Command
 	}{
-		{"sign", a.signCommand}, {"verify", a.verifyCommand}, {"inspect", a.inspectCommand}, {"list ls", a.listCommand},
-		{"cert certificate", a.certCommand}, {"key", a.keyCommand}, {"policy", a.policyCommand},
-		{"login", a.loginCommand}, {"logout", a.logoutCommand},
+		{"sign", a.signCommand}, {"verify", a.verifyCommand}, {"inspect", a.inspectCommand}, {"list ls", a.listCommand}, {"blob", a.blobCommand},
+		{"cert certificate", a.certCommand}, {"key", a.keyCommand}, {"plugin", a.pluginCommand}, {"policy", a.policyCommand},
+		{"doctor", a.doctorCommand}, {"login", a.loginCommand}, {"logout", a.logoutCommand},
 		{"version", a.versionCommand}, {"completion", a.completionCommand}, {"", a.manCommand}, // man needs all
 	}
 	var cmds []*cobra.Command
@@ -157,16 +157,6 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 			}
 			return cmd.Help()
 		},
-	}
-}
-
-// unsupported registers flags that existing scripts pass and that this version
-// cannot honour. Giving one is an error: to ignore it would sign or verify
-// something else than was asked for.
-func (a *app) unsupported(cmd *cobra.Command, feature string, names ...string) {
-	for _, name := range names {
-		cmd.Flags().Var(&unsupportedFlag{feature: feature}, name, "not supported in this version")
-		_ = cmd.Flags().MarkHidden(name) // fails for a flag that is not there only
 	}
 }
 

@@ -39,9 +39,6 @@ func Run(ctx context.Context, args []string, env Env) int {
 	root.SetIn(a.env.Stdin)
 	root.SetOut(a.env.Stdout)
 	root.SetErr(a.env.Stderr)
-	if len(args) > 0 && laterCommands()[args[0]] != "" { // whatever follows: its --help would be that of the root
-		return a.finish(a.unknownCommand(root, args[0]))
-	}
 	return a.finish(root.ExecuteContext(ctx))
 }
 

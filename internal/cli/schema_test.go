@@ -217,6 +217,11 @@ func TestDocumentsFollowTheSchema(t *testing.T) {
 	two := u.write("two.json", `{"version":"1.0","trustPolicies":[
 		{"name":"app","registryScopes":["r.example/app"],"signatureVerification":{"level":"audit"},"trustStores":["ca:acme"],"trustedIdentities":["*"]},
 		{"name":"off","registryScopes":["r.example/off"],"signatureVerification":{"level":"skip"}}]}`)
+	blobs := u.write("blobs.json", `{"version":"1.0","trustPolicies":[
+		{"name":"app","globalPolicy":true,"signatureVerification":{"level":"strict"},"trustStores":["ca:acme"],"trustedIdentities":["*"]}]}`)
+	tsa := u.newAuthority(testpki.Options{KeySet: 1})
+	stamped := u.write("stamped.json", `{"version":"1.0","trustPolicies":[{"name":"s","registryScopes":["*"],
+		"signatureVerification":{"level":"strict"},"trustStores":["ca:acme","tsa:clock"],"trustedIdentities":["*"]}]}`)
 	for _, line := range [][]string{
 		{"version"}, {"completion", "fish"}, {"man", t.TempDir()}, {"no-such-command"}, {"cert"}, {"sign"}, {"--no-such-flag"}, {"help", "x"},
 		{"login", "-u", "alice", "-p", secret, reg.host},
@@ -225,12 +230,23 @@ func TestDocumentsFollowTheSchema(t *testing.T) {
 		{"sign", "-k", "acme", reg.host + "/app:none", good}, {"sign", "-k", "none", good},
 		{"list", good}, {"list", bare}, {"inspect", good}, {"inspect", bare}, {"inspect", reg.host + "/app:none"},
 		{"cert", "add", "--name", "acme", acme.root}, {"cert", "add", "--name", "acme", acme.root}, {"cert", "add", "-t", "tsa", "-s", "t", acme.root},
+		{"sign", "-k", "acme", "--timestamp-url", tsa.url, "--timestamp-root-cert", tsa.root, good}, {"sign", "--timestamp-url", tsa.url, good}, {"inspect", good},
+		{"cert", "add", "-t", "tsa", "-s", "clock", tsa.root}, {"verify", "--policy", stamped, "--max-signatures", "9", good},
+		{"key", "lint", "acme"}, {"key", "lint", "none"}, {"doctor"}, {"doctor", good}, {"doctor", "no reference"},
+		{"plugin", "install", examplePlugin(t, 1)}, {"plugin", "install", examplePlugin(t, 1)}, {"plugin", "install", "--force", examplePlugin(t, 1)}, {"plugin", "list"},
+		append([]string{"key", "add", "held", "--plugin", "example-plugin", "--id", "x"}, acme.pluginConfig()...), {"sign", "-k", "held", good},
+		{"plugin", "uninstall", "-y", "example-plugin"}, {"plugin", "uninstall", "-y", "example-plugin"}, {"plugin"},
 		{"cert", "list"}, {"cert", "show", "--name", "acme", "acme-root.crt"},
+		{"cert", "lint", acme.root, acme.chain}, {"cert", "lint", acme.key}, {"cert", "lint", "--for", "timestamping", acme.chain},
 		{"verify", good, bare, reg.host + "/app:none", reg.host + "/app:v1"}, {"verify", good}, {"verify", "-m", "a=c", good},
 		{"cert", "generate-test", "--algorithm", "ec-256", "--default", "test"}, {"cert", "cleanup-test", "-y", "test"},
 		{"cert", "delete", "-y", "-a", "-t", "tsa", "-s", "t"},
 		{"policy", "show"}, {"policy", "explain", "r/x"}, {"policy", "lint"}, {"policy", "show", "--policy", acme.key},
 		{"policy", "init", "--force", "--trust-store", "ca:none", "--trusted-identity", "*"}, {"policy", "lint"},
+		{"blob", "sign", "-k", "acme", two}, {"blob", "sign", "-k", "acme", two}, {"blob", "inspect", two + ".jws.sig"},
+		{"blob", "policy", "init", "--global", "--trust-store", "ca:acme", "--trusted-identity", "*"}, {"blob", "policy", "show"}, {"blob", "policy", "explain"},
+		{"blob", "policy", "explain", "default"}, {"blob", "policy", "lint"}, {"blob", "policy", "import", "--force", blobs}, {"blob", "policy"}, {"blob"},
+		{"blob", "verify", two}, {"blob", "verify", "--media-type", "text/html", two}, {"blob", "verify", acme.key}, {"blob", "verify", acme.key, acme.key + "x"},
 		{"policy", "import", "--force", two}, {"policy", "explain", "r.example/off"}, {"policy", "explain", "r.example/x"}, {"verify", good},
 		{"logout", reg.host}, {"logout", reg.host},
 	} {

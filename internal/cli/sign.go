@@ -1,44 +1,18 @@
 package cli
 
 import (
-	"cmp"
 	"context"
-	"strings"
-	"time"
 
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/envelope"
-	"github.com/notaryv2/notation/internal/atomicfile"
-	"github.com/notaryv2/notation/internal/config"
-	"github.com/notaryv2/notation/reason"
-	"github.com/notaryv2/notation/signer"
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 )
 
 // signOptions are the flags of sign.
 type signOptions struct {
-	targets  targetOptions
-	key      string
-	format   signatureFormat
-	expiry   spanFlag
-	metadata []string
-}
-
-// signatureFormat is the value of --signature-format.
-type signatureFormat string
-
-const (
-	formatJWS  signatureFormat = "jws"
-	formatCOSE signatureFormat = "cose"
-)
-
-// mediaType returns the envelope's media type.
-func (f signatureFormat) mediaType() string {
-	if f == formatCOSE {
-		return envelope.MediaTypeCOSE
-	}
-	return envelope.MediaTypeJWS
+	targets targetOptions
+	signing signingOptions
 }
 
 func (a *app) signCommand() *cobra.Command {
@@ -53,7 +27,11 @@ once; what is signed is the digest that it named, which is printed. The artifact
 and its tags do not change, and earlier signatures stay.
 
 Each signature is read back the way a verifier will look for it. If it is not
-found, the command fails.`,
+found, the command fails.
+
+With --timestamp-url, a time-stamping authority says when the signature was made,
+so that it stays good when its certificates expire. Its answer is verified
+before anything is stored.`,
 		Example: `  # Sign with the default key
   notation sign localhost:5000/net-monitor@sha256:9d3c3c7b0e5d28a7a8aee0df0a71c4d3f6b2f9c8e1a5b7d6c4f3e2d1c0b9a8f7
 
@@ -63,23 +41,21 @@ found, the command fails.`,
   # Sign every reference that another program prints; tags are refused
   notation sign --require-digest --from-file - --output json
 
+  # Have the signature time-stamped
+  notation sign --timestamp-url http://timestamp.example.com --timestamp-root-cert tsa-root.pem localhost:5000/net-monitor:v1
+
+  # Sign with a key that a plugin holds
+  notation sign --plugin example-plugin --id 4711 --plugin-config region=eu localhost:5000/net-monitor:v1
+
   # Sign an artifact in an image layout
   notation sign --oci-layout ./layout:v1`,
 	}
 	cmd = a.leaf(cmd, 0, -1, func(ctx context.Context, args []string) (document, error) {
 		return a.sign(ctx, cmd, o, args)
 	})
-	f := cmd.Flags()
-	f.StringVarP(&o.key, "key", "k", "", "`NAME` of the key, as in 'notation key list'; the default key if not given")
-	f.Var(&choice[signatureFormat]{&o.format, []signatureFormat{formatJWS, formatCOSE}, nil}, "signature-format", "jws or cose (default: signatureFormat of config.json, else jws)")
-	f.VarP(&o.expiry, "expiry", "e", "time after which the signature no longer counts, such as 12h or 30d; never if not given")
-	f.StringArrayVarP(&o.metadata, "user-metadata", "m", nil, "`KEY=VALUE` to be signed with the artifact; may be given again")
-	f.BoolVar(&o.targets.registry.forceTag, "force-referrers-tag", false, "write the referrers tag also where the registry has the referrers API")
+	o.signing.register(a, cmd)
+	cmd.Flags().BoolVar(&o.targets.registry.forceTag, "force-referrers-tag", false, "write the referrers tag also where the registry has the referrers API")
 	o.targets.registerMany(cmd)
-	a.unsupported(cmd, "plugins", "plugin", "id", "plugin-config")
-	a.unsupported(cmd, "time stamps", "timestamp-url", "timestamp-root-cert")
-	completions(cmd, "signature-format", string(formatJWS), string(formatCOSE))
-	_ = cmd.RegisterFlagCompletionFunc("key", a.completeKeys)
 	return cmd
 }
 
@@ -88,32 +64,13 @@ func (a *app) sign(ctx context.Context, cmd *cobra.Command, o *signOptions, args
 	if err != nil {
 		return nil, err
 	}
-	metadata, err := pairs("user-metadata", o.metadata)
-	if err != nil {
-		return nil, err
-	}
-	dirs, err := a.dirs()
-	if err != nil {
-		return nil, err
-	}
-	settings, err := dirs.Settings()
-	if err != nil {
-		return nil, err
-	}
-	key, err := a.signer(dirs, o.key)
+	key, options, err := a.signing(ctx, cmd, &o.signing)
 	if err != nil {
 		return nil, err
 	}
 	open, err := a.opener(ctx, &o.targets, targets...)
 	if err != nil {
 		return nil, err
-	}
-	options := notation.SignOptions{
-		MediaType: cmp.Or(o.format, signatureFormat(settings.SignatureFormat), formatJWS).mediaType(),
-		Expiry:    time.Duration(o.expiry),
-		Metadata:  metadata,
-		Agent:     "notation/" + buildVersion().Version,
-		Now:       a.env.Now,
 	}
 	ctx, cancel := a.network(ctx)
 	defer cancel()
@@ -135,53 +92,6 @@ func (a *app) sign(ctx context.Context, cmd *cobra.Command, o *signOptions, args
 	})
 }
 
-// signer opens a key of the user's by name, or the default key for "".
-func (a *app) signer(dirs config.Dirs, name string) (signer.Signer, error) {
-	keys, err := dirs.SigningKeys()
-	if err != nil {
-		return nil, err
-	}
-	find := keys.Default
-	if name != "" {
-		find = func() (config.Key, error) { return keys.Find(name) }
-	}
-	key, err := find()
-	if err != nil {
-		return nil, err
-	}
-	if !key.IsLocal() {
-		return nil, reason.Errorf(reason.UsageUnsupported, "key %q is held by plugin %q, and this version does not support plugins", key.Name, key.PluginName).
-			WithHint("name another key with --key, or use a later version")
-	}
-	a.log.Debug("signing key", "name", key.Name, "file", key.KeyPath)
-	return a.openKey(key.KeyPath, key.CertPath)
-}
-
-// openKey reads a private key and its certificate chain.
-func (a *app) openKey(keyPath, certPath string) (signer.Signer, error) {
-	key, err := atomicfile.ReadLinked(keyPath, config.MaxKeyFileBytes)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(key)
-	if w := config.ReadableByOthers(keyPath); w != "" {
-		a.warn("%s", w)
-	}
-	certs, err := atomicfile.ReadLinked(certPath, config.MaxCertificateFileBytes)
-	if err != nil {
-		return nil, err
-	}
-	s, err := signer.FromPEM(key, certs)
-	if err != nil {
-		switch area, _, _ := strings.Cut(string(reason.Of(err)), "."); {
-		case area == "cert", reason.Of(err) == reason.SignerCertificates, reason.Of(err) == reason.SignerChain, reason.Of(err) == reason.SignerCertificateTime:
-			return nil, config.InFile(certPath, err)
-		}
-		return nil, config.InFile(keyPath, err)
-	}
-	return s, nil
-}
-
 // signDocument is the result of sign.
 type signDocument struct {
 	Signed []signedJSON `json:"signed"`
@@ -193,6 +103,7 @@ type signedJSON struct {
 	Artifact  *descriptorJSON `json:"artifact,omitempty"`
 	Signature *descriptorJSON `json:"signature,omitempty"` // the signature manifest
 	Envelope  *descriptorJSON `json:"envelope,omitempty"`
+	Timestamp *stampedJSON    `json:"timestamp,omitempty"`
 	Error     *errorJSON      `json:"error,omitempty"`
 }
 
@@ -212,6 +123,7 @@ func (s *signedJSON) succeed(t target, signed notation.Signed) {
 	s.Artifact = newDescriptor(signed.Artifact)
 	s.Signature = newDescriptor(signed.Signature)
 	s.Envelope = newDescriptor(signed.Envelope)
+	s.Timestamp = newStamped(signed.Timestamp)
 }
 
 func (d *signDocument) text(p *page) {
@@ -221,5 +133,6 @@ func (d *signDocument) text(p *page) {
 		}
 		p.line("Successfully signed %s", s.Name) // scripts look for it at the beginning of a line
 		p.line("  signature %s", s.Signature.Digest)
+		s.Timestamp.text(p)
 	}
 }

@@ -145,7 +145,7 @@ func (a *app) readReferences(ctx context.Context, file string) ([]reference, err
 	if file == "-" {
 		data, err = a.readStdin(ctx, maxReferenceBytes)
 	} else {
-		data, err = atomicfile.ReadLinked(file, maxReferenceBytes)
+		data, err = atomicfile.ReadNamed(ctx, file, maxReferenceBytes)
 	}
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -21,6 +22,7 @@ import (
 // configuration directory do; with --policy and --trust-store, or --ca-cert,
 // that directory is not looked at.
 type trustOptions struct {
+	kind       trust.Kind // of the policy; 0: that for artifacts
 	policy     string
 	store      string
 	caCerts    []string
@@ -54,7 +56,7 @@ func (a *app) verifier(ctx context.Context, cmd *cobra.Command, o *trustOptions)
 	case len(o.caCerts) > 0:
 		return o.fromCertificates(ctx)
 	}
-	policy, _, err := a.policy(ctx, o.policy)
+	policy, _, err := a.policy(o.policyKind(), o.policy)
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +72,9 @@ func (o *trustOptions) fromCertificates(ctx context.Context) (*notation.Verifier
 	ref := trust.StoreRef{Type: trust.CA, Name: commandLineStore}
 	var anchors []*x509.Certificate
 	for _, file := range o.caCerts {
-		certs, err := readCertificates(ctx, file)
+		certs, err := readAnchors(ctx, ref.Type, file)
 		if err != nil {
 			return nil, err
-		}
-		for _, c := range certs {
-			if err := trust.CheckAnchor(ref.Type, c); err != nil {
-				return nil, config.InFile(file, err)
-			}
 		}
 		anchors = append(anchors, certs...)
 	}
@@ -92,11 +89,8 @@ func (o *trustOptions) fromCertificates(ctx context.Context) (*notation.Verifier
 			identities = append(identities, identity)
 		}
 	}
-	data, err := config.NewPolicy(commandLineStore, []string{ref.String()}, identities)
-	if err != nil {
-		return nil, err
-	}
-	policy, err := trust.ParsePolicy("--identity", data)
+	kind := o.policyKind()
+	policy, err := newPolicy(kind, commandLineStore, true, []string{ref.String()}, identities).Policy(kind, "--identity")
 	if err != nil {
 		return nil, identityError(o.identities, withoutPlace("--identity", err))
 	}
@@ -109,46 +103,30 @@ func identityError(given []string, err error) error {
 		WithHint("write the subject with at least C, ST and O, as in 'C=US, ST=WA, O=Notary'")
 }
 
-// policy reads and parses the trust policy at path, or the user's for "".
-func (a *app) policy(ctx context.Context, path string) (*trust.Policy, config.PolicyFile, error) {
-	file, err := a.policyFile(ctx, path)
-	if err != nil {
-		return nil, file, err
-	}
-	for _, w := range file.Warnings {
-		a.warn("%s", w)
-	}
-	a.log.Debug("trust policy", "file", file.Path)
-	policy, err := trust.ParsePolicy(file.Path, file.Data)
-	return policy, file, err
-}
-
-func (a *app) policyFile(ctx context.Context, path string) (config.PolicyFile, error) {
-	if path != "" {
-		return config.ReadPolicyAt(path)
-	}
-	dirs, err := a.dirs()
-	if err != nil {
-		return config.PolicyFile{}, err
-	}
-	return dirs.ReadPolicy()
-}
+// policyKind returns the kind of the policy that is asked.
+func (o *trustOptions) policyKind() trust.Kind { return cmp.Or(o.kind, trust.OCIPolicy) }
 
 // stores opens the trust stores in dir, or the user's for "". A directory that
 // holds x509, as the configuration's truststore does, stands for what is in
 // that. Symbolic links that lead out of it are not followed.
 func (a *app) stores(dir string) (*trust.Stores, error) {
+	found, err := a.storeDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return openStores(found, dir != "")
+}
+
+// storeDir returns the directory in which stores looks.
+func (a *app) storeDir(dir string) (string, error) {
 	if dir == "" {
 		dirs, err := a.dirs()
-		if err != nil {
-			return nil, err
-		}
-		return openStores(dirs.TrustStore(), false)
+		return dirs.TrustStore(), err
 	}
 	if info, err := os.Stat(filepath.Join(dir, "x509")); err == nil && info.IsDir() {
 		dir = filepath.Join(dir, "x509")
 	}
-	return openStores(dir, true)
+	return dir, nil
 }
 
 // openStores opens the trust stores in a directory. Unless it must be there,
@@ -172,12 +150,35 @@ func pathCause(err error) error {
 	return err
 }
 
-// readCertificates reads the certificates of a file that the user named.
-func readCertificates(ctx context.Context, file string) ([]*x509.Certificate, error) {
+// readCertificates reads the certificates of a file that the user named, and
+// that is there to stay.
+func readCertificates(_ context.Context, file string) ([]*x509.Certificate, error) {
 	data, err := atomicfile.ReadLinked(file, config.MaxCertificateFileBytes)
 	if err != nil {
 		return nil, err
 	}
+	return parseCertificates(file, data)
+}
+
+// readAnchors reads the trust anchors of a file or pipe that the user named.
+func readAnchors(ctx context.Context, t trust.StoreType, file string) ([]*x509.Certificate, error) {
+	data, err := atomicfile.ReadNamed(ctx, file, config.MaxCertificateFileBytes)
+	if err != nil {
+		return nil, err
+	}
+	certs, err := parseCertificates(file, data)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range certs {
+		if err := trust.CheckAnchor(t, c); err != nil {
+			return nil, config.InFile(file, err)
+		}
+	}
+	return certs, nil
+}
+
+func parseCertificates(file string, data []byte) ([]*x509.Certificate, error) {
 	certs, err := trust.ParseCertificates(data)
 	if err != nil {
 		return nil, config.InFile(file, err)

@@ -21,6 +21,7 @@ const maxParallel = 4
 type verifyOptions struct {
 	targets       targetOptions
 	trust         trustOptions
+	judging       judgingOptions
 	metadata      []string
 	maxSignatures int
 	scope         string
@@ -40,6 +41,10 @@ worst of them decides the exit code: from best to worst 0, 3, 2, 4, 1.
 REF is registry/repository@digest or registry/repository:tag. A tag is resolved
 once; what it named is printed by digest.
 
+Where certificates name somebody who knows whether they were revoked, he is
+asked, and the answers are kept for as long as they hold. --offline asks nobody.
+A plugin runs only where a signature demands it, once its signer is trusted.
+
 Nothing of the home directory is needed with --policy and --trust-store, or
 with --ca-cert.`,
 		Example: `  # Verify by digest with the trust policy and stores of the configuration directory
@@ -51,6 +56,9 @@ with --ca-cert.`,
   # Trust one root certificate and one signer under it
   notation verify --ca-cert root.pem --identity 'C=US, ST=WA, O=wabbit-networks.io' registry.example.com/net-monitor:v1
 
+  # Verify without asking anybody about revocation, from answers of earlier runs
+  notation verify --offline --oci-layout ./layout:v1
+
   # Verify an artifact in an image layout as if it were in a repository
   notation verify --oci-layout --scope registry.example.com/net-monitor ./layout:v1`,
 	}
@@ -61,9 +69,9 @@ with --ca-cert.`,
 	f.StringArrayVarP(&o.metadata, "user-metadata", "m", nil, "`KEY=VALUE` that must be among the signed metadata; may be given again")
 	f.IntVar(&o.maxSignatures, "max-signatures", notation.DefaultMaxSignatures, "look at no more than this number of signatures of an artifact")
 	o.trust.register(cmd)
+	o.judging.register(cmd)
 	f.StringVar(&o.scope, "scope", "", "with --oci-layout, the `REPOSITORY` that the trust policy is asked about")
 	o.targets.registerMany(cmd)
-	a.unsupported(cmd, "plugins", "plugin-config")
 	return cmd
 }
 
@@ -90,6 +98,9 @@ func (a *app) verify(ctx context.Context, cmd *cobra.Command, o *verifyOptions, 
 	}
 	verifier, err := a.verifier(ctx, cmd, &o.trust)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.judging.apply(a, verifier); err != nil {
 		return nil, err
 	}
 	verifier.Now, verifier.Metadata, verifier.MaxSignatures = a.env.Now, metadata, o.maxSignatures

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/reason"
@@ -59,12 +60,19 @@ func (v verdictJSON) text(p *page) {
 // acceptedBecause says on what the success rests.
 func acceptedBecause(v *notation.Verdict, s *notation.SignatureVerdict) string {
 	why := fmt.Sprintf("statement %q (%s)", v.Statement, v.Level)
-	if s.Store == "" || s.Identity == "" {
+	if s.Store == "" || s.Identity == "" && s.Plugin == "" {
 		return why + "; nobody vouches for the signer"
 	}
 	why += ", trust store " + s.Store
-	if s.Identity != "" && s.Identity != "*" {
+	switch s.Identity {
+	case "": // judged by the plugin
+		why += ", identity accepted by plugin " + s.Plugin
+	case "*":
+	default:
 		why += ", identity " + s.Identity
+	}
+	if s.Identity != "" && s.Plugin != "" {
+		why += ", accepted by plugin " + s.Plugin
 	}
 	if len(s.Metadata) > 0 {
 		var pairs []string
@@ -110,6 +118,9 @@ func signatureTable(signatures []notation.SignatureVerdict) [][]cell {
 			line = append(line, outcomeCell(s.Findings, c))
 		}
 		rows = append(rows, line)
+		if t := s.Timestamp; t != nil && s.Outcome == notation.Passed {
+			rows = append(rows, row(fmt.Sprintf("  time stamp: %s, policy %s, by %s, trust store %s", timeRange(t), t.Policy, t.Authority, t.Store)))
+		}
 		for _, f := range s.Findings {
 			if f.Message != "" && f.Outcome != notation.Passed && f.Outcome != notation.Skipped {
 				rows = append(rows, row(fmt.Sprintf("  %s: %s [%s]", f.Check, f.Message, f.Reason)))
@@ -117,6 +128,16 @@ func signatureTable(signatures []notation.SignatureVerdict) [][]cell {
 		}
 	}
 	return rows
+}
+
+// timeRange says when a signature was stamped: from the earliest to the latest
+// time that the authority's accuracy allows.
+func timeRange(t *notation.Timestamp) string {
+	earliest, latest := t.Earliest.Format(time.RFC3339Nano), t.Latest.Format(time.RFC3339Nano)
+	if earliest == latest {
+		return earliest
+	}
+	return earliest + " to " + latest
 }
 
 func outcomeCell(findings []notation.Finding, check notation.Check) cell {

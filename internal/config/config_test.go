@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -81,13 +82,25 @@ func TestLocate(t *testing.T) {
 			config.Dirs{Config: "/a", Cache: "/b", Libexec: "/c"}, ""},
 		"relative variable": {"linux", map[string]string{"NOTATION_CONFIG": "here"}, config.Dirs{Config: here}, ""},
 		"no home":           {"linux", nil, config.Dirs{}, reason.ConfigHome},
-		"no AppData":        {"windows", map[string]string{"HOME": "/h"}, config.Dirs{}, reason.ConfigHome},
+		"no home, others known": {"linux", map[string]string{"NOTATION_CACHE": "/b", "NOTATION_LIBEXEC": "/c"},
+			config.Dirs{Cache: "/b", Libexec: "/c"}, reason.ConfigHome},
+		"no AppData": {"windows", map[string]string{"HOME": "/h"}, config.Dirs{}, reason.ConfigHome},
 	} {
 		got, err := config.Locate(tt.goos, func(k string) string { return tt.env[k] })
 		wantCode(t, name, err, tt.code)
 		if got != tt.want && runtime.GOOS != "windows" {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
 		}
+	}
+}
+
+func TestPlugins(t *testing.T) {
+	t.Parallel()
+	if got := (config.Dirs{Config: "/c", Libexec: "/l"}).Plugins(); got != filepath.Join("/l", "plugins") {
+		t.Errorf("%q", got)
+	}
+	if got := (config.Dirs{Config: "/c"}).Plugins(); got != "" {
+		t.Errorf("%q", got)
 	}
 }
 
@@ -116,7 +129,16 @@ func TestSettings(t *testing.T) {
 	if err != nil || s.InsecureRegistries[0] != "r:5000" || s.CredentialsStore != "pass" || s.CredentialHelpers["r"] != "h" || s.SignatureFormat != "cose" {
 		t.Errorf("%+v, %v", s, err)
 	}
+	put(t, d, "config.json", `{"timestampUrls":["http://a","http://b"],"timestampRootCerts":["tsa.pem","/etc/tsa.pem"]}`)
+	s, err = d.Settings()
+	if err != nil || !slices.Equal(s.TimestampURLs, []string{"http://a", "http://b"}) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if want := []string{filepath.Join(d.Config, "tsa.pem"), "/etc/tsa.pem"}; runtime.GOOS != "windows" && !slices.Equal(s.TimestampRootCerts, want) {
+		t.Errorf("%q, want %q", s.TimestampRootCerts, want)
+	}
 	for name, content := range map[string]string{
+		"empty URL": `{"timestampUrls":["http://a",""]}`, "empty path": `{"timestampRootCerts":[""]}`, "one URL": `{"timestampUrls":"http://a"}`,
 		"unknown member": `{"insecureRegistry":["r"]}`, "case variant": `{"CredsStore":"x"}`, "twice": `{"credsStore":"a","credsStore":"b"}`,
 		"format": `{"signatureFormat":"pgp"}`, "type": `{"insecureRegistries":"r"}`, "trailing": `{} {}`, "empty": ``, "null": `null`,
 	} {

@@ -22,7 +22,7 @@ type Dirs struct {
 // specification, which has a relative $XDG_CONFIG_HOME ignored.
 //
 // The error has the code config.home; it means that there is no way to tell
-// where the configuration is.
+// where the configuration is. The other directories may be known all the same.
 func Locate(goos string, getenv func(string) string) (Dirs, error) {
 	config, cache := userDirs(goos, getenv)
 	d := Dirs{
@@ -31,7 +31,7 @@ func Locate(goos string, getenv func(string) string) (Dirs, error) {
 		Libexec: override(getenv("NOTATION_LIBEXEC"), config),
 	}
 	if d.Config == "" {
-		return Dirs{}, reason.Errorf(reason.ConfigHome, "the home directory is not known").
+		return d, reason.Errorf(reason.ConfigHome, "the home directory is not known").
 			WithHint("set %s, or $NOTATION_CONFIG to the directory of the configuration", homeVariable(goos))
 	}
 	return d, nil
@@ -89,6 +89,10 @@ func (d Dirs) SettingsFile() string { return filepath.Join(d.Config, "config.jso
 // SigningKeysFile returns the path of signingkeys.json.
 func (d Dirs) SigningKeysFile() string { return filepath.Join(d.Config, "signingkeys.json") }
 
+// Plugins returns the directory that holds the plugins by name, "" if it is not
+// known.
+func (d Dirs) Plugins() string { return under(d.Libexec, "plugins") }
+
 // LocalKey returns the paths of a test key and its certificate.
 func (d Dirs) LocalKey(name string) (key, cert string) {
 	base := filepath.Join(d.Config, "localkeys", name)
@@ -108,11 +112,21 @@ func (d Dirs) Store(ref trust.StoreRef) string {
 	return filepath.Join(d.TrustStore(), ref.Type.String(), ref.Name)
 }
 
-// PolicyFile returns the path at which a trust policy is written.
-func (d Dirs) PolicyFile() string { return filepath.Join(d.Config, "trustpolicy.oci.json") }
+// PolicyFile is [Dirs.PolicyFileOf] for artifacts in registries.
+func (d Dirs) PolicyFile() string { return d.PolicyFileOf(trust.OCIPolicy) }
 
-// olderPolicyFile returns the path at which a trust policy is read, too.
-func (d Dirs) olderPolicyFile() string { return filepath.Join(d.Config, "trustpolicy.json") }
+// PolicyFileOf returns the path at which the trust policy of a kind is written.
+func (d Dirs) PolicyFileOf(kind trust.Kind) string {
+	return filepath.Join(d.Config, "trustpolicy."+kind.String()+".json")
+}
+
+// olderPolicyFile returns the path at which a trust policy is read, too, or "".
+func (d Dirs) olderPolicyFile(kind trust.Kind) string {
+	if kind != trust.OCIPolicy {
+		return ""
+	}
+	return filepath.Join(d.Config, "trustpolicy.json")
+}
 
 // CheckName reports, with code config.name, a name of a key that cannot be
 // part of a file's name on some system, or that a shell or a command line

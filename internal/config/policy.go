@@ -25,26 +25,38 @@ type PolicyFile struct {
 	Warnings []string
 }
 
-// ReadPolicy reads the trust policy. If both names are there, the newer one,
-// trustpolicy.oci.json, is read and a warning says so. Without any, the error
-// has the code config.no-policy.
-func (d Dirs) ReadPolicy() (PolicyFile, error) {
-	p, err := readPolicy(d.PolicyFile(), readOwnPolicy)
-	if errors.Is(err, fs.ErrNotExist) {
-		p, err = readPolicy(d.olderPolicyFile(), readOwnPolicy)
-		if errors.Is(err, fs.ErrNotExist) {
-			return PolicyFile{}, reason.Errorf(reason.ConfigNoPolicy, "there is no trust policy %q", d.PolicyFile()).
-				WithHint("trust a certificate with 'notation cert add --name NAME FILE', or write a policy with 'notation policy init'")
-		}
+// ReadPolicy is [Dirs.ReadPolicyOf] for artifacts in registries.
+func (d Dirs) ReadPolicy() (PolicyFile, error) { return d.ReadPolicyOf(trust.OCIPolicy) }
+
+// ReadPolicyOf reads the trust policy of a kind. That for artifacts may have an
+// older name. If both are there, the newer one is read and a warning says so.
+// Without any, the error has the code config.no-policy.
+func (d Dirs) ReadPolicyOf(kind trust.Kind) (PolicyFile, error) {
+	path, older := d.PolicyFileOf(kind), d.olderPolicyFile(kind)
+	p, err := readPolicy(path, readOwnPolicy)
+	if older != "" && errors.Is(err, fs.ErrNotExist) {
+		p, err = readPolicy(older, readOwnPolicy)
+		older = ""
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return PolicyFile{}, noPolicy(kind, path)
+	case err != nil || older == "":
 		return p, err
 	}
-	if err != nil {
-		return PolicyFile{}, err
-	}
-	if _, err := os.Lstat(d.olderPolicyFile()); err == nil {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("%q is not used, because %q is there", d.olderPolicyFile(), p.Path))
+	if _, err := os.Lstat(older); err == nil {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%q is not used, because %q is there", older, p.Path))
 	}
 	return p, nil
+}
+
+func noPolicy(kind trust.Kind, path string) error {
+	if kind == trust.BlobPolicy {
+		return reason.Errorf(reason.ConfigNoPolicy, "there is no trust policy for files, %q", path).
+			WithHint("write one with 'notation blob policy init --global', or name one with --policy, or a root certificate with --ca-cert")
+	}
+	return reason.Errorf(reason.ConfigNoPolicy, "there is no trust policy %q", path).
+		WithHint("trust a certificate with 'notation cert add --name NAME FILE', or write a policy with 'notation policy init'")
 }
 
 // readOwnPolicy reads a policy of the configuration directory.
@@ -68,9 +80,11 @@ func (d Dirs) CheckStarter() error {
 }
 
 // ReadPolicyAt reads a trust policy from a path that the user named, which may
-// be a link.
+// be a link or a pipe of the shell's.
 func ReadPolicyAt(path string) (PolicyFile, error) {
-	return readPolicy(path, atomicfile.ReadLinked)
+	return readPolicy(path, func(path string, limit int64) ([]byte, error) {
+		return atomicfile.ReadNamed(context.Background(), path, limit) // an interrupt ends the writer of the pipe, too
+	})
 }
 
 func readPolicy(path string, read func(string, int64) ([]byte, error)) (PolicyFile, error) {
@@ -116,27 +130,36 @@ func ReadableByOthers(path string) string {
 	return fmt.Sprintf("private key %q may be read by other users (mode %04o)", path, info.Mode().Perm())
 }
 
-// WritePolicy writes the trust policy. One that exists, under either name, is
-// replaced only with force: else the error has the code config.policy-exists.
-// data is not looked at; whoever calls has parsed it.
-func (d Dirs) WritePolicy(ctx context.Context, w atomicfile.Writer, data []byte, force bool) error {
+// WritePolicy writes the trust policy of a kind. One that exists, under either
+// name, is replaced only with force: else the error has the code
+// config.policy-exists. data is not looked at; whoever calls has parsed it.
+func (d Dirs) WritePolicy(ctx context.Context, w atomicfile.Writer, kind trust.Kind, data []byte, force bool) error {
 	if err := w.MkdirAll(d.Config); err != nil {
 		return err
 	}
-	return w.Update(ctx, d.PolicyFile(), atomicfile.ModePublic, func(old []byte) ([]byte, error) {
-		if force {
+	file := d.PolicyFileOf(kind)
+	return w.Update(ctx, file, atomicfile.ModePublic, func(old []byte) ([]byte, error) {
+		path := file
+		if old == nil {
+			path = d.olderPolicyFile(kind)
+		}
+		if force || path == "" {
 			return data, nil
 		}
-		path := d.PolicyFile()
-		if old == nil {
-			path = d.olderPolicyFile()
-		}
 		if _, err := os.Lstat(path); err == nil {
-			return nil, reason.Errorf(reason.ConfigPolicyExists, "there is a trust policy %q already", path).
-				WithHint("look at it with 'notation policy show'; --force replaces it")
+			return nil, policyExists(kind, path)
 		}
 		return data, nil
 	})
+}
+
+func policyExists(kind trust.Kind, path string) error {
+	show := "notation policy show"
+	if kind == trust.BlobPolicy {
+		show = "notation blob policy show"
+	}
+	return reason.Errorf(reason.ConfigPolicyExists, "there is a trust policy %q already", path).
+		WithHint("look at it with '%s'; --force replaces it", show)
 }
 
 // Starter is what became of the starter policy.
@@ -163,78 +186,36 @@ func (d Dirs) TrustInStarter(ctx context.Context, w atomicfile.Writer, ref trust
 	did := StarterForeign
 	err := w.Update(ctx, d.PolicyFile(), atomicfile.ModePublic, func(old []byte) ([]byte, error) {
 		if old == nil {
-			if _, err := os.Lstat(d.olderPolicyFile()); err == nil {
+			if _, err := os.Lstat(d.olderPolicyFile(trust.OCIPolicy)); err == nil {
 				return nil, nil
 			}
 			did = StarterWritten
-			return starterPolicy([]string{ref.String()})
+			return trust.Starter(trust.OCIPolicy, ref).Encode(trust.OCIPolicy)
 		}
 		stores, ok := starterStores(old)
 		switch {
 		case !ok:
 			return nil, nil
-		case slices.Contains(stores, ref.String()):
+		case slices.Contains(stores, ref):
 			did = StarterNames
 			return nil, nil
 		}
 		did = StarterExtended
-		return starterPolicy(append(stores, ref.String()))
+		return trust.Starter(trust.OCIPolicy, append(stores, ref)...).Encode(trust.OCIPolicy)
 	})
 	return did, err
-}
-
-// StarterName is the name of the starter policy's one statement.
-const StarterName = "starter"
-
-// Policy and statement of a trust policy 1.0, to write one. Reading is the
-// business of package trust.
-type policyDocument struct {
-	Version   string              `json:"version"`
-	Statement []statementDocument `json:"trustPolicies"`
-}
-
-type statementDocument struct {
-	Name         string            `json:"name"`
-	Scopes       []string          `json:"registryScopes"`
-	Verification verificationLevel `json:"signatureVerification"`
-	Stores       []string          `json:"trustStores"`
-	Identities   []string          `json:"trustedIdentities"`
-}
-
-type verificationLevel struct {
-	Level string `json:"level"`
-}
-
-// NewPolicy returns the text of a policy of one statement, which holds for
-// every repository at level strict. stores and identities are taken as they
-// are: the caller parses the result.
-func NewPolicy(name string, stores, identities []string) ([]byte, error) {
-	return marshalIndented(policyDocument{
-		Version: "1.0",
-		Statement: []statementDocument{{
-			Name:         name,
-			Scopes:       []string{"*"},
-			Verification: verificationLevel{Level: trust.Strict.String()},
-			Stores:       stores,
-			Identities:   identities,
-		}},
-	})
-}
-
-func starterPolicy(stores []string) ([]byte, error) {
-	return NewPolicy(StarterName, stores, []string{"*"})
 }
 
 // starterStores returns the stores of a starter policy. It is one if writing
 // the starter policy with its stores gives the same bytes: what a person has
 // touched in any way is that person's.
-func starterStores(data []byte) ([]string, bool) {
-	var doc policyDocument
-	if err := strictjson.Unmarshal(data, &doc); err != nil || len(doc.Statement) != 1 {
+func starterStores(data []byte) ([]trust.StoreRef, bool) {
+	policy, err := trust.ParsePolicy("", data)
+	if err != nil || len(policy.Statements()) != 1 {
 		return nil, false
 	}
-	stores := doc.Statement[0].Stores
-	again, err := starterPolicy(stores)
+	stores := policy.Statements()[0].Stores()
+	again, err := trust.Starter(trust.OCIPolicy, stores...).Encode(trust.OCIPolicy)
 	return stores, err == nil && bytes.Equal(again, data)
 }
 

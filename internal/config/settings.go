@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"io/fs"
+	"path/filepath"
+	"slices"
 
 	"github.com/notaryv2/notation/internal/atomicfile"
 	"github.com/notaryv2/notation/internal/strictjson"
@@ -20,6 +22,13 @@ type Settings struct {
 	CredentialHelpers map[string]string `json:"credHelpers,omitempty"`
 	// SignatureFormat is "jws" or "cose"; "" means jws.
 	SignatureFormat string `json:"signatureFormat,omitempty"`
+	// TimestampURLs are the time-stamping authorities that are asked when
+	// signing, in this order, unless the command line names others.
+	TimestampURLs []string `json:"timestampUrls,omitempty"`
+	// TimestampRootCerts are files with the root certificates that such a time
+	// stamp must lead to. Relative paths are made absolute when they are read:
+	// they start at the configuration directory.
+	TimestampRootCerts []string `json:"timestampRootCerts,omitempty"`
 }
 
 // Settings reads config.json strictly. A missing file gives the zero value.
@@ -36,13 +45,22 @@ func (d Dirs) Settings() (Settings, error) {
 	var s Settings
 	if err := strictjson.Unmarshal(data, &s); err != nil {
 		return Settings{}, reason.Wrap(reason.ConfigSettings, err, "settings %q cannot be read", path).
-			WithHint("correct the file; it may hold insecureRegistries, credsStore, credHelpers and signatureFormat")
+			WithHint("correct the file; it may hold insecureRegistries, credsStore, credHelpers, signatureFormat, timestampUrls and timestampRootCerts")
 	}
 	switch s.SignatureFormat {
 	case "", "jws", "cose":
 	default:
 		return Settings{}, reason.Errorf(reason.ConfigSettings, "settings %q have the unknown signatureFormat %q", path, s.SignatureFormat).
 			WithHint(`write "jws" or "cose"`)
+	}
+	if slices.Contains(s.TimestampURLs, "") || slices.Contains(s.TimestampRootCerts, "") {
+		return Settings{}, reason.Errorf(reason.ConfigSettings, "settings %q have an empty text among timestampUrls or timestampRootCerts", path).
+			WithHint("remove it")
+	}
+	for i, file := range s.TimestampRootCerts {
+		if !filepath.IsAbs(file) {
+			s.TimestampRootCerts[i] = filepath.Join(d.Config, file)
+		}
 	}
 	return s, nil
 }

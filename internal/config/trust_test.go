@@ -122,7 +122,7 @@ func TestSpecialFiles(t *testing.T) {
 		_, starterErr := d.TrustInStarter(t.Context(), w, acme)
 		for what, err := range map[string]error{
 			"policy": policyErr, "settings": settingsErr, "keys": keysErr, "starter": starterErr,
-			"write policy": d.WritePolicy(t.Context(), w, []byte("x"), true),
+			"write policy": d.WritePolicy(t.Context(), w, trust.OCIPolicy, []byte("x"), true),
 			"edit keys":    d.EditSigningKeys(t.Context(), w, func(*config.SigningKeys) error { return nil }),
 		} {
 			wantCode(t, what+" is a "+name, err, reason.ConfigNotRegular)
@@ -145,17 +145,17 @@ func TestWritePolicy(t *testing.T) {
 	for _, name := range []string{"trustpolicy.oci.json", "trustpolicy.json"} {
 		d := newDirs(t)
 		old := put(t, d, name, "old")
-		wantCode(t, name, d.WritePolicy(t.Context(), w, []byte("new"), false), reason.ConfigPolicyExists)
+		wantCode(t, name, d.WritePolicy(t.Context(), w, trust.OCIPolicy, []byte("new"), false), reason.ConfigPolicyExists)
 		if read(t, old) != "old" {
 			t.Errorf("%s: replaced without force", name)
 		}
-		wantCode(t, name, d.WritePolicy(t.Context(), w, []byte("new"), true), "")
+		wantCode(t, name, d.WritePolicy(t.Context(), w, trust.OCIPolicy, []byte("new"), true), "")
 		if read(t, d.PolicyFile()) != "new" {
 			t.Errorf("%s: not replaced", name)
 		}
 	}
 	d := newDirs(t)
-	wantCode(t, "fresh", d.WritePolicy(t.Context(), w, []byte("new"), false), "")
+	wantCode(t, "fresh", d.WritePolicy(t.Context(), w, trust.OCIPolicy, []byte("new"), false), "")
 }
 
 func TestStarterPolicy(t *testing.T) {
@@ -177,7 +177,7 @@ func TestStarterPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := policy.Statements()[0]
-	if len(policy.Statements()) != 1 || s.Name() != config.StarterName || s.Level() != trust.Strict || len(s.Stores()) != 2 ||
+	if len(policy.Statements()) != 1 || s.Name() != "starter" || s.Level() != trust.Strict || len(s.Stores()) != 2 ||
 		!slices.Equal(s.Scopes(), []string{"*"}) || !s.Identities()[0].IsAny() {
 		t.Errorf("starter: %s", read(t, d.PolicyFile()))
 	}
