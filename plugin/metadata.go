@@ -26,7 +26,7 @@ func parseMetadata(data []byte, name string) (Metadata, error) {
 
 func badMetadata(format string, args ...any) *reason.Error {
 	return reason.Errorf(reason.PluginMetadata, "the plugin's metadata is wrong: "+format, args...).
-		WithHint("Install the plugin again; if that does not help, tell its maker.")
+		WithHint("Install the right file, or tell the maker of the plugin.")
 }
 
 // check holds metadata against the rules of the protocol.

@@ -42,7 +42,7 @@ func (s InstallSource) check() error {
 		return badSource("there is nothing to install from").WithHint("Give a file or a URL.")
 	case s.url != "" && s.sum == "":
 		return badSource("a plugin is installed from a URL only with its checksum").
-			WithHint("Give the SHA-256 checksum that the maker of the plugin publishes.")
+			WithHint("Give the SHA-256 checksum that the maker of the plugin publishes, with --sha256sum.")
 	case s.sum != "" && (err != nil || len(sum) != sha256.Size):
 		return badSource("%s is no SHA-256 checksum", quote(s.sum)).WithHint("Give 64 hexadecimal digits.")
 	}

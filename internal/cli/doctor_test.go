@@ -72,7 +72,9 @@ func TestDoctor(t *testing.T) {
 		"cache": {func(u *user) error {
 			return errors.Join(os.MkdirAll(u.home+"/.cache/notation", 0o777), os.Chmod(u.home+"/.cache/notation", 0o777), os.WriteFile(u.home+"/.cache/notation/x", []byte("x"), 0o600))
 		}, 0, []string{"warning cache doctor.mode", "ok cache <nil> | <nil> | 0.0 MiB in 1 file in"}},
-		"cache read-only": {func(u *user) error { return errors.Join(os.MkdirAll(u.home+"/.cache", 0o700), os.Mkdir(u.home+"/.cache/notation", 0o500)) }, 0, []string{"warning cache doctor.directory", "cannot be written"}},
+		"cache read-only": {func(u *user) error {
+			return errors.Join(os.MkdirAll(u.home+"/.cache", 0o700), os.Mkdir(u.home+"/.cache/notation", 0o500))
+		}, 0, []string{"warning cache doctor.directory", "cannot be written"}},
 		"cache is a file": {func(u *user) error {
 			return errors.Join(os.MkdirAll(u.home+"/.cache", 0o700), os.WriteFile(u.home+"/.cache/notation", nil, 0o600))
 		}, 0, []string{"warning cache doctor.directory", "is no directory"}},

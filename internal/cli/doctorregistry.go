@@ -192,8 +192,9 @@ func (d *doctor) artifact(ctx context.Context, client *remote.Client, ref oci.Re
 		return
 	}
 	n := 0
+	wanted := oci.ReferrersOptions{ArtifactType: oci.ArtifactTypeSignature}
 	for _, each := range found.Listing.Referrers {
-		if each.ArtifactType == oci.ArtifactTypeSignature || each.ArtifactType == "" {
+		if wanted.Wants(each) {
 			n++
 		}
 	}

@@ -150,14 +150,14 @@ func quote(s string) string { return "'" + escape(s) + "'" }
 
 // sentence makes a sentence of an error or a hint: one line, safe to print,
 // with a capital letter and a full stop. A beginning that is a name, such as a
-// path or a flag, stays as it is.
+// path, a flag, or whatever has a colon behind it, stays as it is.
 func sentence(s string) string {
 	s = escape(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
 	if s == "" {
 		return s
 	}
 	word, _, _ := strings.Cut(s, " ")
-	if !strings.HasPrefix(word, "-") && !strings.ContainsAny(strings.TrimRight(word, ".,:;?!"), "./\\:@=_0123456789") {
+	if !strings.HasPrefix(word, "-") && !strings.HasSuffix(word, ":") && !strings.ContainsAny(strings.TrimRight(word, ".,:;?!"), "./\\:@=_0123456789") {
 		first, size := utf8.DecodeRuneInString(s)
 		s = string(unicode.ToUpper(first)) + s[size:]
 	}

@@ -136,20 +136,24 @@ func (a *app) generateTest(ctx context.Context, o *testKeyOptions, name string) 
 	}, nil
 }
 
+// clockSkew is how long before its making a test certificate is valid: clocks of
+// verifiers may be slow, and a time stamp says only roughly when it was made.
+const clockSkew = 5 * time.Minute
+
 // selfSigned returns a certificate that satisfies the rules for code signing.
 func selfSigned(key crypto.Signer, name string, now time.Time, validFor time.Duration) (*x509.Certificate, error) {
 	serial := make([]byte, 16)
 	_, _ = rand.Read(serial) // never fails
 	serial[0] = serial[0]&0x7f | 0x40
-	notBefore := now.UTC().Truncate(time.Second)
+	now = now.UTC().Truncate(time.Second)
 	template := &x509.Certificate{
 		SerialNumber: new(big.Int).SetBytes(serial),
 		Subject: pkix.Name{
 			Country: []string{"US"}, Province: []string{"WA"}, Locality: []string{"Seattle"},
 			Organization: []string{"Notary"}, CommonName: name,
 		},
-		NotBefore:             notBefore,
-		NotAfter:              notBefore.Add(validFor),
+		NotBefore:             now.Add(-clockSkew),
+		NotAfter:              now.Add(validFor),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
 		BasicConstraintsValid: true,

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -9,7 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/notaryv2/notation/internal/atomicfile"
 	"github.com/notaryv2/notation/reason"
+	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/credentials"
 )
 
@@ -145,5 +148,77 @@ func (c *dockerConfig) read() ([]byte, error) {
 // file returns the credentials in the file. Changes are written to the file
 // itself and leave links to it in place.
 func (c *dockerConfig) file(ctx context.Context) (credentials.Store, error) {
-	return await(ctx, func() (credentials.Store, error) { return credentials.NewFileStore(c.path) })
+	return await(ctx, func() (credentials.Store, error) {
+		read, err := credentials.NewFileStore(c.path)
+		return loginFile{read, c.path}, err
+	})
+}
+
+// loginFile writes Docker's config.json under a lock against others of our
+// kind, so that of two logins none is lost, and in one step. Reading is
+// oras-go's.
+type loginFile struct {
+	credentials.Store
+	path string
+}
+
+// Put implements [credentials.Store].
+func (f loginFile) Put(ctx context.Context, address string, c auth.Credential) error {
+	if strings.ContainsRune(c.Username, ':') {
+		return credentials.ErrBadCredentialFormat
+	}
+	entry := map[string]string{}
+	if c.Username != "" || c.Password != "" {
+		entry["auth"] = base64.StdEncoding.EncodeToString([]byte(c.Username + ":" + c.Password))
+	}
+	if c.RefreshToken != "" {
+		entry["identitytoken"] = c.RefreshToken
+	}
+	if c.AccessToken != "" {
+		entry["registrytoken"] = c.AccessToken
+	}
+	raw, err := json.Marshal(entry)
+	if err != nil {
+		return err
+	}
+	return f.edit(ctx, func(logins map[string]json.RawMessage) { logins[address] = raw })
+}
+
+// Delete implements [credentials.Store].
+func (f loginFile) Delete(ctx context.Context, address string) error {
+	return f.edit(ctx, func(logins map[string]json.RawMessage) { delete(logins, address) })
+}
+
+// edit changes the logins and keeps what else the file holds.
+func (f loginFile) edit(ctx context.Context, change func(logins map[string]json.RawMessage)) error {
+	var w atomicfile.Writer
+	if err := w.MkdirAll(filepath.Dir(f.path)); err != nil {
+		return err
+	}
+	return w.Update(ctx, f.path, atomicfile.ModeSecret, func(old []byte) ([]byte, error) {
+		file, logins := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+		if len(old) > 0 {
+			if err := json.Unmarshal(old, &file); err != nil {
+				return nil, err
+			}
+		}
+		if auths := file["auths"]; auths != nil {
+			if err := json.Unmarshal(auths, &logins); err != nil {
+				return nil, err
+			}
+		}
+		if file == nil { // the file says null
+			file = map[string]json.RawMessage{}
+		}
+		if logins == nil {
+			logins = map[string]json.RawMessage{}
+		}
+		change(logins)
+		raw, err := json.Marshal(logins)
+		if err != nil {
+			return nil, err
+		}
+		file["auths"] = raw
+		return json.MarshalIndent(file, "", "\t")
+	})
 }
