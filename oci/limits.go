@@ -7,6 +7,10 @@ const (
 	// accept at least, and most accept no more.
 	MaxManifestSize = 4 << 20
 
+	// MaxBlobSize bounds a blob that is streamed, as layers are. It is never
+	// held in memory.
+	MaxBlobSize = 1 << 40
+
 	// MaxEnvelopeSize bounds a signature envelope.
 	MaxEnvelopeSize = 4 << 20
 

@@ -17,20 +17,6 @@ const ArtifactTypeSignature = "application/vnd.cncf.notary.signature"
 // the thumbprints of the certificate chain; see [FormatThumbprints].
 const AnnotationThumbprints = "io.cncf.notary.x509chain.thumbprint#S256"
 
-// Media types of the manifests that this package reads beside those of OCI.
-const (
-	// MediaTypeORASManifest is the ORAS artifact manifest, the predecessor of
-	// the image manifest with a subject.
-	MediaTypeORASManifest = "application/vnd.cncf.oras.artifact.manifest.v1+json"
-)
-
-// The media types of signature envelopes. Package envelope has them too; they
-// are repeated so that a registry client does not depend on COSE and CBOR.
-const (
-	mediaTypeJWS  = "application/jose+json"
-	mediaTypeCOSE = "application/cose"
-)
-
 // Repository is one repository of a registry, or one OCI image layout.
 // Implementations are safe for concurrent use.
 type Repository interface {

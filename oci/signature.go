@@ -85,12 +85,14 @@ func (w *wireManifest) signatureLayers() ([]wireDescriptor, error) {
 	foreign := func(member string) error {
 		return reason.Errorf(reason.OCIManifest, "manifest of media type %s has a member %q, which belongs to another kind", quote(w.MediaType), member)
 	}
-	if w.Manifests != nil {
-		return nil, foreign("manifests")
+	if w.isIndex() {
+		return nil, reason.Errorf(reason.OCIManifestType, "an index cannot hold a signature")
 	}
 	switch w.MediaType {
 	case ocispec.MediaTypeImageManifest, "": // optional before OCI 1.1
 		switch {
+		case w.Manifests != nil:
+			return nil, foreign("manifests")
 		case w.Blobs != nil:
 			return nil, foreign("blobs")
 		case w.SchemaVersion != 2:
@@ -102,6 +104,8 @@ func (w *wireManifest) signatureLayers() ([]wireDescriptor, error) {
 		return deref(w.Layers), nil
 	case MediaTypeORASManifest:
 		switch {
+		case w.Manifests != nil:
+			return nil, foreign("manifests")
 		case w.Layers != nil:
 			return nil, foreign("layers")
 		case w.Config != nil:
@@ -112,6 +116,13 @@ func (w *wireManifest) signatureLayers() ([]wireDescriptor, error) {
 		return deref(w.Blobs), nil
 	}
 	return nil, reason.Errorf(reason.OCIManifestType, "manifest of media type %s cannot hold a signature", quote(w.MediaType))
+}
+
+// isIndex reports whether this is an index that does not say so, as the member
+// mediaType was optional before OCI 1.1. With a member of an image manifest as
+// well, two readers could take it for two things, and it is none.
+func (w *wireManifest) isIndex() bool {
+	return w.MediaType == "" && w.Manifests != nil && w.Config == nil && w.Layers == nil && w.Blobs == nil
 }
 
 func deref(d *[]wireDescriptor) []wireDescriptor {

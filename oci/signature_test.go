@@ -244,6 +244,25 @@ func TestParseSignatureManifestRefuses(t *testing.T) {
 		"ORAS without type":        {edit(orasForm, func(m object) { delete(m, "artifactType") }), reason.OCINotSignature},
 		"an index": {func() object {
 			return object{"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageIndex, "manifests": []any{}, "subject": subjectObject()}
+		}, reason.OCIManifestType},
+		"an index that does not say so": {func() object {
+			return object{"schemaVersion": 2, "manifests": []any{}, "subject": subjectObject()}
+		}, reason.OCIManifestType},
+		"an index that says it is a signature": {func() object {
+			return object{"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageIndex, "artifactType": ArtifactTypeSignature, "manifests": []any{}, "subject": subjectObject()}
+		}, reason.OCIManifestType},
+		"an index with layers, untyped": {edit(imageForm, func(m object) {
+			delete(m, "mediaType")
+			delete(m, "config")
+			m["manifests"] = []any{}
+		}), reason.OCIManifest},
+		"an index with a config, untyped": {edit(imageForm, func(m object) {
+			delete(m, "mediaType")
+			delete(m, "layers")
+			m["manifests"] = []any{}
+		}), reason.OCIManifest},
+		"an index with blobs, untyped": {func() object {
+			return object{"schemaVersion": 2, "manifests": []any{}, "blobs": []any{}, "subject": subjectObject()}
 		}, reason.OCIManifest},
 		"an index without manifests": {set(imageForm, "mediaType", ocispec.MediaTypeImageIndex), reason.OCIManifestType},
 		"a Docker manifest":          {set(imageForm, "mediaType", "application/vnd.docker.distribution.manifest.v2+json"), reason.OCIManifestType},

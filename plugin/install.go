@@ -97,7 +97,10 @@ func (h *Host) Install(ctx context.Context, source InstallSource, o InstallOptio
 	if installed.Previous, err = h.mayReplace(ctx, fresh, o.Force); err != nil {
 		return nil, err
 	}
-	return installed, h.publish(programs, name)
+	if err := h.publish(programs, name); err != nil {
+		return nil, err
+	}
+	return installed, nil
 }
 
 // mayReplace says whether a plugin that is there may give way to fresh, and
@@ -138,13 +141,22 @@ func (h *Host) publish(programs, name string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return writeFault(err)
 	}
+	// The program's entry in its new directory goes to the disk first.
+	if err := syncDir(filepath.Join(programs, name)); err != nil {
+		return writeFault(err)
+	}
 	if err := os.Rename(from, to); err != nil {
 		return writeFault(err)
 	}
+	return h.sync(changed)
+}
+
+// sync makes a change of a directory durable.
+func (h *Host) sync(dir string) error {
 	if err := h.step("sync"); err != nil {
 		return err
 	}
-	if err := syncDir(changed); err != nil {
+	if err := syncDir(dir); err != nil {
 		return writeFault(err)
 	}
 	return nil
@@ -167,6 +179,9 @@ func (h *Host) Uninstall(ctx context.Context, name string) error {
 		return err
 	}
 	defer unlock()
+	if err := h.sweep(); err != nil {
+		return err
+	}
 	trash, err := os.MkdirTemp(h.Dir, trashPrefix)
 	if err != nil {
 		return writeFault(err)
@@ -182,7 +197,7 @@ func (h *Host) Uninstall(ctx context.Context, name string) error {
 	if err != nil {
 		return writeFault(err)
 	}
-	return nil
+	return h.sync(h.Dir) // lest it be back after a power failure
 }
 
 // lock makes the plugin directory and keeps other installations out of it.
@@ -207,26 +222,33 @@ func (h *Host) lock(ctx context.Context) (unlock func(), err error) {
 }
 
 // stage makes a directory for what is being installed, on the file system where
-// it will go, and removes those that others left when they died. The lock must
-// be held.
+// it will go. The lock must be held.
 func (h *Host) stage() (string, error) {
 	if err := h.step("stage"); err != nil {
 		return "", err
 	}
-	entries, err := os.ReadDir(h.Dir)
-	if err != nil {
-		return "", h.unreadable(err)
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), stagePrefix) || strings.HasPrefix(e.Name(), trashPrefix) {
-			_ = os.RemoveAll(filepath.Join(h.Dir, e.Name()))
-		}
+	if err := h.sweep(); err != nil {
+		return "", err
 	}
 	dir, err := os.MkdirTemp(h.Dir, stagePrefix)
 	if err != nil {
 		return "", writeFault(err)
 	}
 	return dir, nil
+}
+
+// sweep removes what others left when they died. The lock must be held.
+func (h *Host) sweep() error {
+	entries, err := os.ReadDir(h.Dir)
+	if err != nil {
+		return h.unreadable(err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), stagePrefix) || strings.HasPrefix(e.Name(), trashPrefix) {
+			_ = os.RemoveAll(filepath.Join(h.Dir, e.Name()))
+		}
+	}
+	return nil
 }
 
 // step is where tests interrupt.

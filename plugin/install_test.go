@@ -21,22 +21,6 @@ import (
 	"github.com/notaryv2/notation/reason"
 )
 
-// playInstall installs a plugin and dies at a step.
-func playInstall() int {
-	h := NewHost(os.Getenv("EXAMPLE_DIR"))
-	h.before = func(step string) error {
-		if step == os.Getenv("EXAMPLE_STEP") {
-			os.Exit(42)
-		}
-		return nil
-	}
-	if _, err := h.Install(context.Background(), FromFile(os.Getenv("EXAMPLE_SOURCE"), ""), InstallOptions{}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
 // program returns a plugin as a script.
 func program(t testing.TB, name, version string) []byte {
 	t.Helper()
@@ -284,64 +268,6 @@ func TestInstallInterrupted(t *testing.T) {
 		_, err := h.Install(ctx, FromURL(server.URL+"/notation-p", sum(nil)), InstallOptions{Client: server.Client()})
 		refuses(t, err, reason.PluginInterrupted)
 		holds(t, h.Dir)
-	}
-}
-
-// Whatever goes wrong at whatever step, the old plugin or the new one is there,
-// whole, and the next installation cleans up.
-//
-// attack: PLG-05
-// attack: FS-04
-func TestInterruptedUpgrade(t *testing.T) {
-	t.Parallel()
-	newer := store(t, "notation-p", program(t, "p", "2.0.0"))
-	for _, old := range []string{"", "1.0.0"} {
-		for _, step := range []string{"directory", "stage", "fetch", "unpack", "try", "publish", "sync"} {
-			t.Run(old+" "+step, func(t *testing.T) {
-				t.Parallel()
-				want := old
-				if step == "sync" {
-					want = "2.0.0"
-				}
-				h := NewHost(newDir(t))
-				if old != "" {
-					_, err := h.Install(t.Context(), FromFile(store(t, "notation-p", program(t, "p", old)), ""), InstallOptions{})
-					must(t, err)
-				}
-				// Killed: nobody cleans up.
-				cmd := exec.Command(self)
-				cmd.Env = append(os.Environ(), roleVariable+"=install", atOnce, "EXAMPLE_DIR="+h.Dir, "EXAMPLE_SOURCE="+newer, "EXAMPLE_STEP="+step)
-				if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 42 {
-					t.Fatalf("%v: %s", cmd.ProcessState, out)
-				}
-				if got := version(t, h); got != want {
-					t.Errorf("killed: %q is installed, want %q", got, want)
-				}
-				listed, err := h.List(t.Context())
-				if err != nil || len(listed) > 1 || len(listed) == 1 && listed[0].Err != nil {
-					t.Errorf("%+v, %v", listed, err)
-				}
-				if step == "sync" {
-					return
-				}
-				// An I/O error: it cleans up after itself, and after the other.
-				h.before = func(s string) error {
-					if s == step {
-						return io.ErrShortWrite
-					}
-					return nil
-				}
-				_, err = h.Install(t.Context(), FromFile(newer, ""), InstallOptions{})
-				refuses(t, err, reason.PluginWrite)
-				if got := version(t, h); got != want {
-					t.Errorf("failed: %q is installed, want %q", got, want)
-				}
-				h.before = nil
-				_, err = h.Install(t.Context(), FromFile(newer, ""), InstallOptions{})
-				must(t, err)
-				holds(t, h.Dir, "p")
-			})
-		}
 	}
 }
 

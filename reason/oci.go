@@ -33,6 +33,7 @@ const (
 	OCIThumbprints     Code = "oci.thumbprints"
 	OCIAttachment      Code = "oci.attachment"
 	OCINotListed       Code = "oci.not-listed"
+	OCIInUse           Code = "oci.in-use"
 
 	// Image layouts.
 
@@ -79,6 +80,7 @@ func ociManifestEntries() []Entry {
 		{OCIThumbprints, "The annotation of certificate thumbprints is not a short JSON array of SHA-256 values in lower-case hex.", "None is needed: the annotation is a hint, and is ignored."},
 		{OCIAttachment, "The signature cannot be packed into a manifest as asked.", "Check the annotations and the size of the envelope."},
 		{OCINotListed, "What was just written is not among the referrers of its subject.", "Try again; another program may have overwritten the list at the same time."},
+		{OCIInUse, "The manifest is part of an index, which would be broken without it.", "Delete the index first, or leave the manifest."},
 	}
 }
 

@@ -21,6 +21,10 @@ const (
 	RegistryRealm        Code = "registry.realm"
 	RegistryCredentials  Code = "registry.credentials"
 
+	// Removing.
+
+	RegistryDeleteRefused Code = "registry.delete-refused"
+
 	// Referrers.
 
 	RegistryListing           Code = "registry.listing"
@@ -47,6 +51,7 @@ func registryEntries() []Entry {
 		{RegistryDenied, "The registry does not allow this to the login that was used, or to anybody without one.", "Log in as somebody who may do it."},
 		{RegistryRealm, "The registry names a token service to which credentials must not be sent.", "Have the registry name a token service over HTTPS."},
 		{RegistryCredentials, "A login could not be looked up, kept or removed.", "Check Docker's config.json and the credential helper that is named there or in notation's config.json."},
+		{RegistryDeleteRefused, "The registry does not let anybody remove manifests, or not this one.", "Have its operator allow deletion, or remove the manifest with the registry's own tools."},
 		{RegistryListing, "The list of referrers is malformed, does not end or leads astray, so that it may be incomplete.", "Try again; if it persists, ask the registry's operator."},
 		{RegistryListingEntry, "An entry of the list of referrers cannot be used; if it may be what was asked for, the list is incomplete.", "Have what the entry names pushed again, or the entry removed."},
 		{RegistryNoListing, "The request for referrers was answered with a page that is no list; if no other place has a list, nothing is known.", "Check for a proxy or a captive portal; have the registry answer 404 for paths that it does not know."},

@@ -13,6 +13,7 @@ const (
 	VerifyInterrupted     Code = "verify.interrupted"
 	VerifyBlob            Code = "verify.blob"
 	VerifyEnvelopeType    Code = "verify.envelope-type"
+	VerifyBlobDigest      Code = "verify.blob-digest"
 
 	// Discovery.
 
@@ -57,6 +58,7 @@ func verifyDiscoveryEntries() []Entry {
 		{VerifyResolve, "The reference could not be resolved.", "Check the network and the registry, then try again."},
 		{VerifyInterrupted, "Verification was interrupted, or its time was up.", "Allow more time, or try again."},
 		{VerifyBlob, "The blob could not be read to its end.", "Check the file, then try again."},
+		{VerifyBlobDigest, "The signature of a blob holds a digest by another algorithm than the one that goes with its key.", "Ask the signer for a signature that keeps to the format."},
 		{VerifyEnvelopeType, "The signature is neither a JWS nor a COSE envelope, as far as its first bytes tell.", "Give the file with the signature, not the signed file."},
 		{VerifyUnsigned, "The artifact has no signature, and that is certain.", "Sign the artifact, or ask its publisher for a signed one."},
 		{VerifyListing, "The listing of signatures failed, or is odd.", "Check the network and the registry, then try again."},
@@ -81,7 +83,7 @@ func verifyCheckEntries() []Entry {
 		{VerifyStoreType, "The root is in a trust store, but not of the type that the signing scheme demands.", "If the root is to be trusted for that scheme, add it to a store of that type."},
 		{VerifyIdentityUntrusted, "The signer is none of the trusted identities of the statement.", "If the signer is to be trusted, add its subject to the trusted identities."},
 		{VerifyTimestampMissing, "The statement demands a time stamp, and the signature has none.", "Have the artifact signed with a time stamp."},
-		{VerifyFutureTime, "The time for which the signing authority vouches is yet to come.", "Check the clock of this machine."},
+		{VerifyFutureTime, "The time for which a signing authority or a time stamp vouches is yet to come.", "Check the clock of this machine."},
 		{VerifyExpired, "The expiry that the signer set has passed.", "Have the artifact signed again."},
 		{VerifyRevocationNoSource, "A certificate does not say how its revocation can be checked, or the only one is its own root.", "None is needed; use certificates that name an OCSP responder or a CRL if revocation matters."},
 		{VerifyRevocationUntrusted, "Nobody was asked about revocation, as the chain leads to no trusted root and the addresses in it may be anybody's.", "Add the root to a trust store of the statement, or set its override for revocation to skip."},

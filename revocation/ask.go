@@ -31,7 +31,10 @@ func (l *Live) ask(ctx context.Context, q question, s sources) (answer, causes) 
 		a, err := l.ocsp(part, q, server)
 		cancel()
 		if err == nil {
-			return settle(a, q.authentic), nil
+			if a = a.settle(q); a.status != NoSource {
+				return a, nil
+			}
+			err = notKept(server)
 		}
 		faults.add(err)
 	}
@@ -40,14 +43,6 @@ func (l *Live) ask(ctx context.Context, q question, s sources) (answer, causes) 
 		return a, nil
 	}
 	return answer{}, append(faults, more...)
-}
-
-// settle turns a revocation that came later than the signature into good.
-func settle(a answer, authentic time.Time) answer {
-	if a.status == Revoked && !a.counts(authentic) {
-		a.status = Good
-	}
-	return a
 }
 
 // ocsp learns the status from one responder or from what it said before.
@@ -61,7 +56,7 @@ func (l *Live) ocsp(ctx context.Context, q question, server string) (answer, *re
 	if l.offline {
 		return answer{}, offline(server)
 	}
-	a, err := l.freshOCSP(ctx, q, server, key)
+	a, err := l.freshOCSP(ctx, q, server, key, kept.this)
 	if err != nil && ok {
 		return kept, nil // older than we like, but it holds
 	}
@@ -87,14 +82,16 @@ func (l *Live) keptOCSP(ctx context.Context, q question, key string) (a answer, 
 	a, err := l.judged(ctx, b.read(), q)
 	// An answer that does not say how long it holds is not for keeping.
 	if err != nil || a.next.IsZero() {
-		return a, 0, false
+		return answer{}, 0, false
 	}
 	a.cached = true
 	return a, q.now.Sub(b.stored), true
 }
 
-// freshOCSP asks a responder and keeps what it says.
-func (l *Live) freshOCSP(ctx context.Context, q question, server, key string) (answer, *reason.Error) {
+// freshOCSP asks a responder and keeps what it says. An answer from before the
+// last one is somebody's who is on the way to the responder and repeats what it
+// said once.
+func (l *Live) freshOCSP(ctx context.Context, q question, server, key string, last time.Time) (answer, *reason.Error) {
 	encoded, nonce := ocspRequest(q, l.nonce)
 	post := request{
 		method: http.MethodPost, url: server, body: encoded, sent: "application/ocsp-request",
@@ -116,6 +113,9 @@ func (l *Live) freshOCSP(ctx context.Context, q question, server, key string) (a
 	}
 	q.nonce = nonce
 	a, err := l.judged(ctx, raw, q)
+	if err == nil && a.this.Before(last) {
+		return answer{}, reason.Errorf(reason.RevocationOCSPTime, "%s gives an OCSP response that is older than the one it gave before", shown(server))
+	}
 	// "Unknown" may be a matter of minutes: of a certificate just issued.
 	if err == nil && !a.next.IsZero() && a.status != Unknown {
 		l.store.save(kindOCSP, key, raw, nil)
@@ -169,7 +169,9 @@ func (l *Live) stapled(ctx context.Context, q question, e Evidence, points []poi
 			break
 		}
 		if a, err := l.judged(ctx, raw, q); err == nil {
-			return settle(a, q.authentic), true
+			if a = a.settle(q); a.status != NoSource {
+				return a, true
+			}
 		}
 	}
 	if len(points) == 0 {
@@ -189,8 +191,11 @@ func (l *Live) stapled(ctx context.Context, q question, e Evidence, points []poi
 				continue
 			}
 			a, err := l.search(ctx, q, c)
-			if err == nil && (a.status == Revoked && a.counts(q.authentic) || set == allReasons) {
-				return settle(a, q.authentic), true
+			if err != nil || set != allReasons && !(a.status == Revoked && a.counts(q)) {
+				continue
+			}
+			if a = a.settle(q); a.status != NoSource {
+				return a, true
 			}
 		}
 	}

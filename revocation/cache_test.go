@@ -97,7 +97,7 @@ func TestCacheAges(t *testing.T) {
 			w.respond(o)
 			w.publish(c)
 			want(t, w.check(), Good, "")
-			w.chain.Certs[0].NotAfter = start.Add(200 * time.Hour)
+			w.lives(200 * time.Hour)
 			w.now = start.Add(maxCacheAge + time.Hour)
 			r := w.check()
 			if want(t, r, Good, ""); w.asked() != 2 || r.FromCache {
@@ -133,6 +133,7 @@ func TestCRLRollback(t *testing.T) {
 			w := newWorld(t, withCRL(crlURL))
 			w.o.CacheDir = t.TempDir()
 			start := w.now
+			w.lives(200 * time.Hour)
 			c := w.crl(0x80, w.entry(1))
 			c.NextUpdate = start.Add(30 * time.Hour)
 			w.publish(c)

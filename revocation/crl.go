@@ -15,17 +15,17 @@ type crlFrame struct {
 	entriesStart, entriesEnd int64 // offsets of the entries' content in the list
 	signedStart, signedEnd   int64 // offsets of the TBSCertList
 
-	algorithm   der
-	issuer      []byte
-	this, next  time.Time
-	extensions  []extension
-	signature   []byte
-	number      []byte // content octets
-	base        []byte // of the delta CRL indicator; nil: a complete list
-	scope       crlScope
-	rawScope    der
-	freshest    der
-	hasFreshest bool
+	algorithm  der
+	issuer     []byte
+	this, next time.Time
+	extensions []extension
+	signature  []byte
+	number     []byte // content octets
+	base       []byte // of the delta CRL indicator; nil: a complete list
+	scope      crlScope
+	rawScope   der
+	freshest   der
+	kept       time.Time // expiredCertsOnCRL; zero: not stated
 }
 
 func crlSyntax(what string) *reason.Error {
@@ -138,7 +138,11 @@ func (f *crlFrame) parseExtensions() *reason.Error {
 			f.rawScope = value
 			f.scope, ok = parseScope(value)
 		case oidFreshestCRL:
-			f.freshest, f.hasFreshest = value, true
+			f.freshest = value
+		case oidExpiredOnCRL:
+			// One that cannot be read is none: it could only have added to
+			// what the list says.
+			f.kept, _ = value.onlyTime()
 		}
 		if !ok {
 			return crlSyntax("its extension " + dotted(e.id) + " cannot be read")
@@ -162,7 +166,7 @@ func (f *crlFrame) judge(issuer *x509.Certificate, digest []byte) *reason.Error 
 	case !alg.verifies(issuer.PublicKey, digest, f.signature):
 		return reason.Errorf(reason.RevocationCRLSigner, "the revocation list is not signed by the issuer")
 	}
-	if id := unknownCritical(f.extensions, oidCRLNumber, oidDeltaIndicator, oidIssuingPoint, oidAuthorityKey, oidFreshestCRL); id != "" {
+	if id := unknownCritical(f.extensions, oidCRLNumber, oidDeltaIndicator, oidIssuingPoint, oidAuthorityKey, oidFreshestCRL, oidExpiredOnCRL); id != "" {
 		return reason.Errorf(reason.RevocationCRLExtension, "the revocation list has the critical extension %s", id)
 	}
 	if f.number == nil {
@@ -189,15 +193,14 @@ func (f *crlFrame) current(now time.Time) *reason.Error {
 	return nil
 }
 
-// older reports whether f was issued before g, by number and then by time. Lists
-// of different scopes may be numbered apart: whichever came to be cached in the
-// place of the other says nothing about it.
+// older reports whether f was issued before g, both of which are lists for the
+// same certificate, by number and then by time. Lists of different scopes may be
+// numbered apart, so that only the time says something about them.
 func (f *crlFrame) older(g *crlFrame) bool {
-	if string(f.rawScope) != string(g.rawScope) || (f.base == nil) != (g.base == nil) {
-		return false
-	}
-	if c := compareIntegers(f.number, g.number); c != 0 {
-		return c < 0
+	if string(f.rawScope) == string(g.rawScope) {
+		if c := compareIntegers(f.number, g.number); c != 0 {
+			return c < 0
+		}
 	}
 	return f.this.Before(g.this)
 }
@@ -256,11 +259,7 @@ func parseEntry(rest der) (e entry, critical string, ok bool) {
 			}
 			e.reason = reasonOf(number)
 		case oidInvalidityDate:
-			value := x.value
-			if !value.is(tagGeneralizedTime) {
-				return e, "", false
-			}
-			if e.invalidity, ok = value.time(); !ok || len(value) > 0 {
+			if e.invalidity, ok = x.value.onlyTime(); !ok {
 				return e, "", false
 			}
 		}

@@ -158,6 +158,18 @@ func (d *der) time() (time.Time, bool) {
 	return t, t.Month() == time.Month(month) && t.Day() == day
 }
 
+// onlyTime reads the whole content of d as one GeneralizedTime.
+func (d der) onlyTime() (time.Time, bool) {
+	if !d.is(tagGeneralizedTime) {
+		return time.Time{}, false
+	}
+	t, ok := d.time()
+	if !ok || len(d) > 0 {
+		return time.Time{}, false
+	}
+	return t, true
+}
+
 // digits returns the number that two decimal digits at an offset write, or -1000.
 func (d der) digits(at int) int {
 	high, low := d[at]-'0', d[at+1]-'0'
@@ -252,9 +264,11 @@ const (
 	oidDistributionPoints = "\x55\x1d\x1f"
 	oidAuthorityKey       = "\x55\x1d\x23"
 	oidFreshestCRL        = "\x55\x1d\x2e"
+	oidExpiredOnCRL       = "\x55\x1d\x3c"
 	oidOCSPBasic          = "\x2b\x06\x01\x05\x05\x07\x30\x01\x01"
 	oidOCSPNonce          = "\x2b\x06\x01\x05\x05\x07\x30\x01\x02"
 	oidOCSPNoCheck        = "\x2b\x06\x01\x05\x05\x07\x30\x01\x05"
+	oidArchiveCutoff      = "\x2b\x06\x01\x05\x05\x07\x30\x01\x06"
 	oidSHA1               = "\x2b\x0e\x03\x02\x1a"
 	oidSHA256             = "\x60\x86\x48\x01\x65\x03\x04\x02\x01"
 	oidSHA384             = "\x60\x86\x48\x01\x65\x03\x04\x02\x02"

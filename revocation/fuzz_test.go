@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"bytes"
+	"crypto/x509/pkix"
 	"testing"
 	"time"
 
@@ -29,6 +30,8 @@ func FuzzOCSPResponse(f *testing.F) {
 	o.Singles[0].Status = testpki.OCSPRevoked(w.now, 1)
 	o.Certs = [][]byte{w.leaf().Raw}
 	f.Add(o.Sign(f, w.caKey()))
+	o.Singles[0].Extensions = []pkix.Extension{archiveCutoff(testpki.GeneralizedTime(w.now)), testpki.InvalidityDate(w.now)}
+	f.Add(o.Sign(f, w.caKey()))
 	o.Status = 3
 	f.Add(o.Sign(f, w.caKey()))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -55,7 +58,7 @@ func FuzzCRL(f *testing.F) {
 	w, _ := fuzzWorld(f)
 	c := w.crl(3, w.entry(1, testpki.InvalidityDate(w.now)), w.entry(-1))
 	c.Extensions = append(c.Extensions, testpki.IssuingPoint(testpki.PointName(crlURL), testpki.DER(0x83, []byte{6, 0x40})),
-		testpki.DistributionPoints(true, testpki.PointName(deltaURL)), testpki.DeltaIndicator(2))
+		testpki.DistributionPoints(true, testpki.PointName(deltaURL)), testpki.DeltaIndicator(2), expiredOnCRL(testpki.GeneralizedTime(w.now)))
 	f.Add(c.Sign(f, w.caKey()))
 	f.Add(w.crl(1).Sign(f, w.caKey()))
 	f.Add([]byte("-----BEGIN X509 CRL-----"))

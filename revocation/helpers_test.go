@@ -126,6 +126,13 @@ func newWorld(t testing.TB, leaf ...leafOption) *world {
 	return w
 }
 
+// lives makes all certificates end so much later.
+func (w *world) lives(d time.Duration) {
+	for _, c := range w.chain.Certs {
+		c.NotAfter = w.now.Add(d)
+	}
+}
+
 func (w *world) leaf() *x509.Certificate { return w.chain.Certs[0] }
 func (w *world) ca() *x509.Certificate   { return w.chain.Certs[1] }
 func (w *world) caKey() crypto.Signer    { return w.chain.Keys[1] }

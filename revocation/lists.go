@@ -22,18 +22,21 @@ func (l *Live) lists(ctx context.Context, q question, points []point) (answer, c
 		part, cancel := share(ctx, len(points)-i)
 		a, set, err := l.point(part, q, p)
 		cancel()
+		if err == nil && a.settle(q).status == NoSource {
+			err = notKept(a.source)
+		}
 		if err != nil {
 			faults.add(err)
 			continue
 		}
-		if a.status == Revoked && a.counts(q.authentic) {
+		if a.status == Revoked && a.counts(q) {
 			return a, nil
 		}
 		if covered == 0 || a.status == Revoked {
 			found = a
 		}
 		if covered |= set; covered == allReasons {
-			return settle(found, q.authentic), nil
+			return found.settle(q), nil
 		}
 	}
 	if len(points) > 0 && len(faults) == 0 {
@@ -63,9 +66,13 @@ func (l *Live) point(ctx context.Context, q question, p point) (answer, reasonSe
 // address learns the status from the list at an address. Whatever is wrong with
 // a cached list is no answer as long as the address can be asked.
 func (l *Live) address(ctx context.Context, q question, p point, url string) (a answer, set reasonSet, err *reason.Error) {
+	fits := func(c *crl) bool {
+		_, fault := c.scope.covers(q.cert, p)
+		return c.base == nil && fault == nil
+	}
 	for _, how := range []listMode{asCached, readWhole, askAgain} {
 		var c *crl
-		if c, err = l.list(ctx, q, url, how); err != nil {
+		if c, err = l.list(ctx, q, url, how, fits); err != nil {
 			return answer{}, 0, err
 		}
 		a, set, err = l.once(ctx, q, p, url, c)
@@ -105,10 +112,18 @@ const (
 // errBehind says that a delta list is for a later complete list than ours.
 var errBehind = errors.New("the complete list is older than the delta list supposes")
 
-// list returns a current list of the certificate's issuer.
-func (l *Live) list(ctx context.Context, q question, url string, how listMode) (*crl, *reason.Error) {
+// list returns a current list of the certificate's issuer. One that does not
+// fit, such as the list of another distribution point, may be what the address
+// gives now; but in the cache it neither counts nor takes the place of one that
+// does. Otherwise whoever is on the way to the address could wash away with it
+// which number was the last.
+func (l *Live) list(ctx context.Context, q question, url string, how listMode, fits func(*crl) bool) (*crl, *reason.Error) {
 	name := cacheKey(url, q.issuer, nil)
 	kept, age := l.keptCRL(q, name, how)
+	if kept != nil && !fits(kept) {
+		kept.close()
+		kept = nil
+	}
 	holds := kept != nil && kept.current(q.now) == nil
 	if holds && (l.offline || young(age) && how != askAgain) {
 		return kept, nil
@@ -119,10 +134,10 @@ func (l *Live) list(ctx context.Context, q question, url string, how listMode) (
 	if !l.offline {
 		var raw []byte
 		raw, c, index, err = l.freshCRL(ctx, q, url)
-		if err == nil && kept != nil && c.older(&kept.crlFrame) {
+		if err == nil && kept != nil && fits(c) && c.older(&kept.crlFrame) {
 			err = reason.Errorf(reason.RevocationCRLNumber, "%s gives a revocation list that is older than the one it gave before", shown(url))
 		}
-		if err == nil {
+		if err == nil && fits(c) {
 			l.store.save(kindCRL, name, raw, index)
 		}
 	}
@@ -193,7 +208,7 @@ func (l *Live) search(ctx context.Context, q question, c *crl) (answer, *reason.
 	if listed && e.reason == RemoveFromCRL {
 		return answer{}, crlSyntax("a complete list cannot take an entry back")
 	}
-	a := answer{status: Good, method: CRL, this: c.this, next: c.next, cached: c.cached}
+	a := answer{status: Good, method: CRL, this: c.this, next: c.next, cached: c.cached, silent: q.silent(c.this, c.kept)}
 	a.enter(e, listed)
 	if listed && e.reason != CertificateHold {
 		return a, nil
@@ -210,6 +225,7 @@ func (l *Live) search(ctx context.Context, q question, c *crl) (answer, *reason.
 		return answer{}, fault
 	case !d.this.IsZero():
 		a.this, a.next, a.cached = d.this, d.next, a.cached && d.cached
+		a.silent = a.silent || d.silent
 	}
 	if changed && change.reason == RemoveFromCRL {
 		a.enter(entry{}, false)
@@ -232,22 +248,21 @@ func (a *answer) enter(e entry, listed bool) {
 // leaves it to the verifier whether to look, so a list of other addresses is
 // as if there were none.
 func deltaPoints(cert *x509.Certificate, c *crl) []point {
-	value, present := extensionOf(cert, oidFreshestCRL)
-	if !present {
-		value, present = c.freshest, c.hasFreshest
-	}
-	if !present {
-		return nil
-	}
-	points, _ := parsePoints(value)
-	var usable []point
-	for _, p := range points {
-		var ignored causes
-		if ignored.addresses(&p); len(p.urls) > 0 && !p.indirect {
-			usable = append(usable, p)
+	named, _ := extensionOf(cert, oidFreshestCRL)
+	for _, value := range []der{named, c.freshest} {
+		points, _ := parsePoints(value)
+		var usable []point
+		for _, p := range points {
+			var ignored causes
+			if ignored.addresses(&p); len(p.urls) > 0 && !p.indirect {
+				usable = append(usable, p)
+			}
+		}
+		if len(usable) > 0 {
+			return usable
 		}
 	}
-	return usable
+	return nil
 }
 
 // delta finds the certificate in a delta list that goes with the complete list
@@ -272,15 +287,16 @@ func (l *Live) delta(ctx context.Context, q question, c *crl, points []point) (a
 }
 
 func (l *Live) deltaAt(ctx context.Context, q question, c *crl, url string) (a answer, e entry, listed bool, err *reason.Error) {
+	fits := func(d *crl) bool { return d.base != nil && string(d.rawScope) == string(c.rawScope) }
 	for _, how := range []listMode{asCached, readWhole, askAgain} {
 		var d *crl
-		if d, err = l.list(ctx, q, url, how); err != nil {
+		if d, err = l.list(ctx, q, url, how, fits); err != nil {
 			return a, e, false, err
 		}
 		e, listed, err = d.change(q, c, url)
 		d.close()
 		if err == nil || !d.cached || errors.Is(err, errBehind) {
-			return answer{this: d.this, next: d.next, cached: d.cached}, e, listed, err
+			return answer{this: d.this, next: d.next, cached: d.cached, silent: q.silent(d.this, d.kept)}, e, listed, err
 		}
 	}
 	return a, e, false, err

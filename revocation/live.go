@@ -96,7 +96,7 @@ func (l *Live) Check(ctx context.Context, chain []*x509.Certificate, e Evidence)
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
-			q := question{cert: chain[i], issuer: chain[i+1], now: now, authentic: e.Authentic}
+			q := question{cert: chain[i], issuer: chain[i+1], now: now, authentic: e.Authentic, independent: e.Independent}
 			results[i] = l.certificate(contexts[i], q, e)
 			if results[i].Status == Revoked {
 				// What a revoked authority says is worth nothing.
@@ -202,6 +202,23 @@ type causes []*reason.Error
 
 func (c *causes) add(err *reason.Error) { *c = append(*c, err) }
 
+// notKept reports whether everybody who can be asked was, and answered that
+// nothing need be known any more. As long as one did not answer, it may be the
+// one who knows, and was kept from saying so.
+func (c causes) notKept() bool {
+	answered := false
+	for _, err := range c {
+		switch err.Code {
+		case reason.RevocationNotKept:
+			answered = true
+		case reason.RevocationAddress: // the certificate's own doing, and nobody else's
+		default:
+			return false
+		}
+	}
+	return answered
+}
+
 // Error returns the first few messages.
 func (c causes) Error() string {
 	var b strings.Builder
@@ -237,6 +254,8 @@ func (l *Live) certificate(ctx context.Context, q question, e Evidence) Result {
 		} else if !s.named {
 			return Result{Status: NoSource, Err: reason.Errorf(reason.RevocationNoSource,
 				"the certificate %s names neither an OCSP responder nor a revocation list", dn.Display(q.cert.RawSubject))}
+		} else if faults.notKept() {
+			return Result{Status: NoSource, Err: outlived(q)}
 		}
 	}
 	r := Result{
@@ -263,6 +282,18 @@ func (l *Live) unavailable(subject string, faults causes) *reason.Error {
 		return err.WithHint("Verify once with network access, so that the cache is filled.")
 	}
 	return err.WithHint("Check that the addresses can be reached from here, and try again.")
+}
+
+// outlived says of a certificate that nobody need know any more whether it was
+// revoked.
+func outlived(q question) *reason.Error {
+	who, at := "", q.cert.NotAfter
+	if q.issuer.NotAfter.Before(at) {
+		who, at = "authority of the ", q.issuer.NotAfter
+	}
+	return reason.Errorf(reason.RevocationNotKept,
+		"the %scertificate %s expired at %s, and since then nobody whom the certificate names need tell whether it was revoked",
+		who, dn.Display(q.cert.RawSubject), stamp(at))
 }
 
 func revoked(subject string, a *answer, authentic time.Time) *reason.Error {

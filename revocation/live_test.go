@@ -149,6 +149,8 @@ func TestStapled(t *testing.T) {
 	expired := w.crl(1)
 	expired.ThisUpdate = w.now.Add(-72 * time.Hour)
 	expired.NextUpdate = expired.ThisUpdate
+	delta := w.crl(2)
+	delta.Extensions = append(delta.Extensions, testpki.DeltaIndicator(1))
 	list := func(c testpki.CRL) []byte { return c.Sign(t, w.caKey()) }
 	junk := make([][]byte, maxStapled)
 	for name, tc := range map[string]struct {
@@ -162,6 +164,7 @@ func TestStapled(t *testing.T) {
 		"another's list":  {Evidence{CRLs: [][]byte{list(scoped)}}, Unavailable},
 		"some reasons":    {Evidence{CRLs: [][]byte{list(some)}}, Unavailable},
 		"expired":         {Evidence{CRLs: [][]byte{list(expired)}}, Unavailable},
+		"a delta":         {Evidence{CRLs: [][]byte{list(delta)}}, Unavailable},
 		"behind too many": {Evidence{OCSP: append(junk, sign(w.good())), CRLs: append(junk, list(w.crl(1)))}, Unavailable},
 	} {
 		r := w.checkWith(tc.e)
@@ -192,7 +195,8 @@ func TestNoChain(t *testing.T) {
 		}
 	}
 	eleven := make([]*x509.Certificate, 11)
-	for _, chain := range [][]*x509.Certificate{eleven, {w.leaf(), nil}, {nil, w.ca()}, {w.ca(), w.leaf()}} {
+	long := testpki.New(t, testpki.Options{Length: 11}).Certs
+	for _, chain := range [][]*x509.Certificate{eleven, long, {w.leaf(), nil}, {nil, w.ca()}, {w.ca(), w.leaf()}} {
 		results := l.Check(context.Background(), chain, Evidence{})
 		if len(results) != len(chain)-1 {
 			t.Fatal(len(results))

@@ -29,6 +29,7 @@ type singleResponse struct {
 	hash                      crypto.Hash // 0 if unknown
 	nameHash, keyHash, serial []byte
 	answer                    answer
+	kept                      time.Time // archiveCutoff; zero: not stated
 	extensions                []extension
 }
 
@@ -238,10 +239,15 @@ func parseSingle(s der) (r singleResponse, ok bool) {
 		return r, false
 	}
 	for _, e := range r.extensions {
-		if e.id == oidInvalidityDate { // RFC 6960 section 4.4.5
-			if r.answer.invalidity, ok = e.value.time(); !ok {
+		switch e.id {
+		case oidInvalidityDate: // RFC 6960 section 4.4.5
+			if r.answer.invalidity, ok = e.value.onlyTime(); !ok {
 				return r, false
 			}
+		case oidArchiveCutoff:
+			// One that cannot be read is none: it could only have added to
+			// what the answer says.
+			r.kept, _ = e.value.onlyTime()
 		}
 	}
 	return r, true

@@ -274,6 +274,28 @@ func TestOCSPSignedByOthers(t *testing.T) {
 		w.respondRaw(w.good().Sign(t, w.chain.Key))
 		want(t, w.check(), Unavailable, reason.RevocationOCSPSigner)
 	})
+	t.Run("a forger who shows the responder's certificate", func(t *testing.T) {
+		t.Parallel()
+		for _, byKey := range []bool{false, true} {
+			w := newWorld(t, withOCSP(ocspURL))
+			cert, _ := w.responder(nil)
+			o := w.good()
+			o.Responder, o.Certs = cert.RawSubject, [][]byte{cert.Raw}
+			if byKey {
+				o.KeyHash = testpki.KeyHash(cert, crypto.SHA1)
+			}
+			w.respondRaw(o.Sign(t, testpki.Key(t, "ec-256", 8)))
+			want(t, w.check(), Unavailable, reason.RevocationOCSPSigner)
+		}
+	})
+	t.Run("a forger who names the issuer", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, withOCSP(ocspURL))
+		o := w.good()
+		o.Certs = [][]byte{w.ca().Raw}
+		w.respondRaw(o.Sign(t, testpki.Key(t, "ec-256", 8)))
+		want(t, w.check(), Unavailable, reason.RevocationOCSPSigner)
+	})
 	t.Run("behind too many", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, withOCSP(ocspURL))

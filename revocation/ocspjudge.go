@@ -17,6 +17,7 @@ type question struct {
 	cert, issuer *x509.Certificate
 	now          time.Time
 	authentic    time.Time
+	independent  bool   // see [Evidence]
 	nonce        []byte // that was sent; nil: none
 }
 
@@ -71,6 +72,7 @@ func (r *ocspResponse) about(q question) (worst answer, err *reason.Error) {
 			first = err
 		case err == nil && (!found || severity(s.answer.status) > severity(worst.status)):
 			found, worst = true, s.answer
+			worst.silent = q.silent(worst.this, s.kept)
 		}
 	}
 	switch {
@@ -87,7 +89,7 @@ func severity(s Status) int { return slices.Index([]Status{Good, Unknown, Revoke
 
 // current checks the extensions and times of a single response.
 func (s *singleResponse) current(now time.Time) *reason.Error {
-	if id := unknownCritical(s.extensions, oidReasonCode, oidInvalidityDate); id != "" {
+	if id := unknownCritical(s.extensions, oidReasonCode, oidInvalidityDate, oidArchiveCutoff); id != "" {
 		return reason.Errorf(reason.RevocationOCSPExtension, "the OCSP response has the critical extension %s", id)
 	}
 	a := &s.answer

@@ -28,14 +28,21 @@ type Evidence struct {
 	//
 	// A certificate whose revocation takes effect after it is good, see
 	// [Result.RevokedAt]. A revocation takes effect at its invalidityDate or,
-	// if earlier or alone, its revocation date. Without an invalidityDate the
-	// date counts only if the reason is stated and is one of unspecified,
-	// affiliationChanged, superseded, cessationOfOperation and
-	// privilegeWithdrawn; for any other, the key may have been in other hands
-	// before, and the revocation holds for all time (RFC 3161 section 4).
+	// if earlier or alone, its revocation date. These dates count if the
+	// reason is stated and is one of unspecified, affiliationChanged,
+	// superseded and cessationOfOperation. For any other, the key may have
+	// been in other or unfaithful hands before, and the revocation holds for
+	// all time (RFC 3161 section 4), unless the time is Independent and there
+	// is an invalidityDate, or the reason is privilegeWithdrawn.
 	Authentic time.Time
-	OCSP      [][]byte // OCSP responses in DER, judged as if they had been fetched
-	CRLs      [][]byte // complete revocation lists in DER, likewise
+	// Independent says that who vouches for Authentic holds no key that the
+	// chain certifies, as a time-stamping authority does not for the chain of
+	// a signer. It is false for the authority's own chain and for that of a
+	// signing authority: a thief of such a key writes the time as well, and it
+	// will be one before the theft.
+	Independent bool
+	OCSP        [][]byte // OCSP responses in DER, judged as if they had been fetched
+	CRLs        [][]byte // complete revocation lists in DER, likewise
 }
 
 // Status is what is known about a certificate.
@@ -44,7 +51,7 @@ type Status uint8
 // The statuses. The zero value is not an answer.
 const (
 	Unavailable Status = iota // there is somebody to ask, and no usable answer
-	NoSource                  // the certificate names nobody to ask
+	NoSource                  // nobody can be asked: the certificate names nobody, or outlives what they keep
 	Unknown                   // the authority does not know the certificate, or is revoked itself
 	Revoked                   // revoked or on hold
 	Good                      // not revoked, says somebody entitled to
@@ -133,24 +140,60 @@ type answer struct {
 	method     Method
 	source     string
 	cached     bool
+	silent     bool // a revocation need not be in it any more, see [question.silent]
 }
 
 // counts reports whether a revocation holds for a signature that certainly
 // existed at the authentic time; see [Evidence].
-func (a *answer) counts(authentic time.Time) bool {
-	if authentic.IsZero() {
+func (a *answer) counts(q question) bool {
+	if q.authentic.IsZero() {
 		return true
 	}
-	from := a.revokedAt
-	if !a.invalidity.IsZero() {
-		if a.invalidity.Before(from) {
-			from = a.invalidity
-		}
-		return !authentic.Before(from)
+	from, dated := a.revokedAt, q.independent && (!a.invalidity.IsZero() || a.reason == PrivilegeWithdrawn)
+	if !a.invalidity.IsZero() && a.invalidity.Before(from) {
+		from = a.invalidity
 	}
 	switch a.reason {
-	case Unspecified, AffiliationChanged, Superseded, CessationOfOperation, PrivilegeWithdrawn:
-		return !authentic.Before(from)
+	case Unspecified, AffiliationChanged, Superseded, CessationOfOperation:
+		dated = true
 	}
-	return true
+	return !dated || !q.authentic.Before(from)
+}
+
+// settle says what an answer means for a signature that certainly existed at
+// the authentic time: a revocation that came later is good, and that no
+// revocation is told of means nothing where none need be.
+func (a answer) settle(q question) answer {
+	switch {
+	case a.status == Revoked && !a.counts(q):
+		a.status = Good
+	case a.status == Good && a.silent:
+		a.status = NoSource
+	}
+	return a
+}
+
+// silent reports whether an answer as of this, which tells of no revocation,
+// leaves open whether there was one, because the certificate or its issuer had
+// expired by then.
+//
+// A list names "all unexpired certificates, within its scope, that have been
+// revoked" (RFC 5280 section 5), and good says that no certificate "currently
+// within its validity interval is revoked" (RFC 6960 section 2.2). An authority
+// that keeps more says so, and since which expiry: by archiveCutoff (RFC 6960
+// section 4.4.4) or expiredCertsOnCRL (Rec. ITU-T X.509, extension 2.5.29.60).
+// kept is that date, or zero.
+//
+// For an issuer that has expired nobody can speak: the path to who signed the
+// answer must be valid (RFC 5280 section 6.3.3 (f)).
+func (q question) silent(this, kept time.Time) bool {
+	if this.After(q.issuer.NotAfter) {
+		return true
+	}
+	return this.After(q.cert.NotAfter) && (kept.IsZero() || kept.After(q.cert.NotAfter))
+}
+
+// notKept is the fault of a source whose answer is silent.
+func notKept(source string) *reason.Error {
+	return reason.Errorf(reason.RevocationNotKept, "%s need not tell of a revocation any more, as the certificate or its authority has expired", shown(source))
 }

@@ -108,6 +108,11 @@ func TestPublic(t *testing.T) {
 			t.Errorf("%s is not public", a)
 		}
 	}
+	for host, want := range map[string]bool{"8.8.8.8": true, "10.0.0.1": false, "::1": false, "a.name": true, "": true} {
+		if publicLiteral(host) != want {
+			t.Errorf("%q: %v", host, !want)
+		}
+	}
 	if public(netip.Addr{}) {
 		t.Error("no address is public")
 	}

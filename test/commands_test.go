@@ -1,13 +1,17 @@
 package test
 
 import (
+	"archive/zip"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,9 +19,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 
 	"github.com/notaryv2/notation/test/fixture"
 	"github.com/notaryv2/notation/test/registries"
+	"github.com/notaryv2/notation/test/toolbox"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/rogpeppe/go-internal/testscript"
 	"oras.land/oras-go/v2/registry/remote"
@@ -26,8 +33,10 @@ import (
 // commands are the commands that scripts have beside those of testscript.
 // README.md documents them.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
-	return map[string]func(*testscript.TestScript, bool, []string){
+	all := map[string]func(*testscript.TestScript, bool, []string){
 		"capture":           capture,
+		"ended":             ended,
+		"example-plugin":    examplePlugin,
 		"exits":             exits,
 		"free-port":         freePort,
 		"json":              jsonPath,
@@ -38,7 +47,11 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"start-registry":    startRegistry,
 		"tags":              tags,
 		"tree":              tree,
+		"wrote":             wrote,
+		"zip":               zipFiles,
 	}
+	maps.Copy(all, authorityCommands())
+	return all
 }
 
 // usage ends the script unless a command is used as documented.
@@ -217,7 +230,7 @@ func freePort(ts *testscript.TestScript, neg bool, args []string) {
 
 // startRegistry starts a further registry, which ends with the script.
 func startRegistry(ts *testscript.TestScript, neg bool, args []string) {
-	const text = "start-registry [-kind KIND] [-auth basic|bearer] [-tls] VARIABLE"
+	const text = "start-registry [-kind KIND] [-auth basic|bearer] [-tls] [-watched] VARIABLE"
 	kind, _ := ts.Value(kindKey{}).(registries.Kind)
 	if kind == 0 {
 		kind = registries.GGCR
@@ -228,6 +241,9 @@ func startRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		switch {
 		case args[0] == "-tls":
 			o.TLS = true
+		case args[0] == "-watched":
+			l := new(writeLog)
+			writes(ts)[args[len(args)-1]], o.Wrap = l, l.watch
 		case args[0] == "-auth" && args[1] == "basic":
 			o.Auth, args = registries.Basic, args[1:]
 		case args[0] == "-auth" && args[1] == "bearer":
@@ -252,6 +268,55 @@ func startRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.WriteFile(file, r.CA(), 0o600))
 		ts.Setenv(args[0]+"_CA", file)
 	}
+}
+
+// writesKey finds the logs of the script's watched registries.
+type writesKey struct{}
+
+func writes(ts *testscript.TestScript) map[string]*writeLog {
+	return ts.Value(writesKey{}).(map[string]*writeLog)
+}
+
+// writeLog holds the requests that may change a registry.
+type writeLog struct {
+	mu       sync.Mutex
+	requests []string
+	sessions int // upload sessions begun and neither used nor cancelled
+}
+
+func (l *writeLog) watch(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		upload := strings.Contains(r.URL.Path, "/blobs/uploads/")
+		l.mu.Lock()
+		switch {
+		case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		case upload && r.Method == http.MethodPost && r.URL.RawQuery == "":
+			l.sessions++
+		case upload && r.Method == http.MethodDelete:
+			l.sessions--
+		default:
+			if upload && r.Method == http.MethodPut {
+				l.sessions--
+			}
+			l.requests = append(l.requests, r.Method+" "+r.URL.String())
+		}
+		l.mu.Unlock()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// wrote says whether a watched registry was sent anything to keep since the
+// last time. Upload sessions that are cancelled before they were used leave
+// nothing.
+func wrote(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, len(args) == 1 && writes(ts)[args[0]] != nil, "[!] wrote VARIABLE")
+	l := writes(ts)[args[0]]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if (len(l.requests) > 0) == neg || l.sessions != 0 {
+		ts.Fatalf("requests that write to %s: %q; %d sessions left open", args[0], l.requests, l.sessions)
+	}
+	l.requests = nil
 }
 
 // repository opens the repository of a reference, with the credentials that
@@ -315,5 +380,60 @@ func tags(ts *testscript.TestScript, neg bool, args []string) {
 	want := slices.Sorted(slices.Values(args[1:]))
 	if !slices.Equal(got, want) {
 		ts.Fatalf("tags %v, want %v", got, want)
+	}
+}
+
+// examplePlugin builds the plugin of examples/ and copies it to a file.
+func examplePlugin(ts *testscript.TestScript, neg bool, args []string) {
+	var settings []string
+	args = flags(ts, neg, args, "example-plugin [-version VERSION] [-without CAPABILITY,...] FILE", 1, 1, func(f *flag.FlagSet) {
+		for _, name := range []string{"version", "without"} {
+			f.Func(name, "", func(value string) error {
+				settings = append(settings, "-X main."+name+"="+value)
+				return nil
+			})
+		}
+	})
+	path, err := toolbox.ExamplePlugin(strings.Join(settings, " "))
+	ts.Check(err)
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[0])), 0o755))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o755))
+}
+
+// zipFiles makes an archive of files, which lie in it without directories.
+func zipFiles(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) > 1, "zip ARCHIVE FILE...")
+	out, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	w := zip.NewWriter(out)
+	for _, file := range args[1:] {
+		info, err := os.Stat(ts.MkAbs(file))
+		ts.Check(err)
+		header, err := zip.FileInfoHeader(info)
+		ts.Check(err)
+		entry, err := w.CreateHeader(header)
+		ts.Check(err)
+		_, err = entry.Write([]byte(ts.ReadFile(file)))
+		ts.Check(err)
+	}
+	ts.Check(errors.Join(w.Close(), out.Close()))
+}
+
+// ended checks that the process whose number is in a file runs no more. One that
+// nobody has asked about since it ended does not count as running.
+func ended(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 1, "ended FILE")
+	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[0])))
+	ts.Check(err)
+	process, err := os.FindProcess(pid)
+	ts.Check(err)
+	if process.Signal(syscall.Signal(0)) != nil {
+		return
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // not everywhere
+	if err != nil || !strings.Contains(string(stat), ") Z ") {
+		ts.Fatalf("process %d still runs", pid)
 	}
 }

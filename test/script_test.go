@@ -4,17 +4,44 @@
 package test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/notaryv2/notation/internal/cli"
 	"github.com/notaryv2/notation/test/registries"
 	"github.com/notaryv2/notation/test/toolbox"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-func TestMain(m *testing.M) { toolbox.Main(m) }
+// atProgram is notation with another clock: notation-at -30d ARG... runs it as
+// it would have run thirty days ago. It is this test program under that name.
+const atProgram = "notation-at"
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == atProgram {
+		os.Exit(notationAt(os.Args[1:]))
+	}
+	toolbox.Main(m)
+}
+
+func notationAt(args []string) int {
+	if len(args) == 0 {
+		args = []string{""}
+	}
+	shift, err := duration(args[0])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	return cli.Run(context.Background(), args[1:], cli.Env{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
+		Now: func() time.Time { return time.Now().Add(shift) },
+	})
+}
 
 // TestRegistryScripts runs each script against every kind of registry.
 func TestRegistryScripts(t *testing.T) {
@@ -65,14 +92,31 @@ func setUp(env *testscript.Env, kind registries.Kind) error {
 		return err
 	}
 	env.Setenv("HOME", home)
+	bin := filepath.Join(env.WorkDir, ".bin")
+	if err := os.Mkdir(bin, 0o700); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := os.Symlink(self, filepath.Join(bin, atProgram)); err != nil {
+		return err
+	}
+	env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
+	// The race detector would have each program wait for a second when it ends.
+	env.Setenv("GORACE", "atexit_sleep_ms=10")
+	env.Values[partsKey{}] = map[string]service{}
+	env.Values[writesKey{}] = map[string]*writeLog{}
 	env.Setenv("TEST_USERNAME", registries.Username)
 	env.Setenv("TEST_PASSWORD", registries.Password)
-	if kind == 0 {
-		return nil
-	}
 	t, ok := env.T().(testing.TB)
 	if !ok {
 		return fmt.Errorf("%T is no testing.TB", env.T())
+	}
+	env.Values[testKey{}] = t
+	if kind == 0 {
+		return nil
 	}
 	r := registries.New(t, kind, registries.Options{})
 	env.Setenv("REGISTRY", r.Host())

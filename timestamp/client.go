@@ -41,8 +41,9 @@ type Client struct {
 	// is followed. nil: a client with a transport like that of net/http.
 	HTTP *http.Client
 	// Revocation, if not nil, is asked about the chain of a good token, leaf
-	// first, root last, with the time of the stamp. Its error refuses the
-	// token. nil: revocation is not checked.
+	// first, root last, with the latest time that the stamp may be of. That
+	// time is the authority's own word, for which a thief of its key could put
+	// any. Its error refuses the token. nil: revocation is not checked.
 	Revocation func(ctx context.Context, chain []*x509.Certificate, at time.Time) error
 }
 
@@ -143,7 +144,8 @@ func (c *Client) request(ctx context.Context, target *url.URL, signature []byte,
 	}
 	if c.Revocation != nil {
 		// Not within the exchange: it asks others, who have bounds of their own.
-		if err := c.Revocation(ctx, verified.Info().Chain, verified.info.Time); err != nil {
+		_, latest := verified.info.Range()
+		if err := c.Revocation(ctx, verified.Info().Chain, latest); err != nil {
 			return nil, reason.Wrap(reason.TimestampRevocation, err, "the revocation check of the authority's certificates failed")
 		}
 	}

@@ -167,12 +167,12 @@ func (l *linter) timestamps(s *Statement) {
 		l.add(Warning, verifyTimestamp, reason.PolicyTimestampUnused, "add a store of type tsa, or remove verifyTimestamp",
 			"it has no effect, because no store is of type tsa")
 	case !tsa:
-		consequence := "rejected"
+		consequence := "stop verifying"
 		if s.Action(AuthenticTimestamp) == Log {
-			consequence = "logged as such"
+			consequence = "are logged as outdated"
 		}
-		l.add(Notice, at, reason.PolicyNoTimestamp, "sign anew before that day; a store of type tsa helps only where time stamps are verified",
-			"no store is of type tsa, so that signatures are %s once a certificate of their chain has expired", consequence)
+		l.add(Notice, at, reason.PolicyNoTimestamp, "add a store of type tsa, and sign with a time stamp; or sign anew before that day",
+			"no store is of type tsa, so that signatures %s when the signer's certificate expires", consequence)
 	}
 }
 

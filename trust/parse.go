@@ -104,65 +104,58 @@ func statementLines(data []byte) []int {
 	return lines
 }
 
-// The shapes of the two files. They are types of their own so that a member of
-// the one is unknown in the other.
-type (
-	ociFile struct {
-		Version       string         `json:"version"`
-		TrustPolicies []ociStatement `json:"trustPolicies"`
+// file is a policy file. Its two kinds of statements are types of their own, so
+// that a member of the one is unknown in the other.
+type file[S interface{ document() StatementDocument }] struct {
+	Version       string `json:"version"`
+	TrustPolicies []S    `json:"trustPolicies"`
+}
+
+type ociStatement struct {
+	Name                  string               `json:"name"`
+	RegistryScopes        []string             `json:"registryScopes"`
+	SignatureVerification VerificationDocument `json:"signatureVerification"`
+	TrustStores           []string             `json:"trustStores"`
+	TrustedIdentities     []string             `json:"trustedIdentities"`
+}
+
+func (s ociStatement) document() StatementDocument {
+	return StatementDocument{
+		Name: s.Name, RegistryScopes: s.RegistryScopes, SignatureVerification: s.SignatureVerification,
+		TrustStores: s.TrustStores, TrustedIdentities: s.TrustedIdentities,
 	}
-	ociStatement struct {
-		Name                  string               `json:"name"`
-		RegistryScopes        []string             `json:"registryScopes"`
-		SignatureVerification VerificationDocument `json:"signatureVerification"`
-		TrustStores           []string             `json:"trustStores"`
-		TrustedIdentities     []string             `json:"trustedIdentities"`
+}
+
+type blobStatement struct {
+	Name                  string               `json:"name"`
+	SignatureVerification VerificationDocument `json:"signatureVerification"`
+	TrustStores           []string             `json:"trustStores"`
+	TrustedIdentities     []string             `json:"trustedIdentities"`
+	GlobalPolicy          bool                 `json:"globalPolicy"`
+}
+
+func (s blobStatement) document() StatementDocument {
+	return StatementDocument{
+		Name: s.Name, SignatureVerification: s.SignatureVerification,
+		TrustStores: s.TrustStores, TrustedIdentities: s.TrustedIdentities, GlobalPolicy: s.GlobalPolicy,
 	}
-	blobFile struct {
-		Version       string          `json:"version"`
-		TrustPolicies []blobStatement `json:"trustPolicies"`
-	}
-	blobStatement struct {
-		Name                  string               `json:"name"`
-		SignatureVerification VerificationDocument `json:"signatureVerification"`
-		TrustStores           []string             `json:"trustStores"`
-		TrustedIdentities     []string             `json:"trustedIdentities"`
-		GlobalPolicy          bool                 `json:"globalPolicy"`
-	}
-)
+}
 
 func decode(kind Kind, data []byte) (Document, error) {
-	var d Document
 	if kind == BlobPolicy {
-		var f blobFile
-		if err := strictjson.Unmarshal(data, &f); err != nil {
-			return d, err
-		}
-		d.Version = f.Version
-		for _, s := range f.TrustPolicies {
-			d.Statements = append(d.Statements, StatementDocument{
-				Name:                  s.Name,
-				SignatureVerification: s.SignatureVerification,
-				TrustStores:           s.TrustStores,
-				TrustedIdentities:     s.TrustedIdentities,
-				GlobalPolicy:          s.GlobalPolicy,
-			})
-		}
-		return d, nil
+		return decodeFile[blobStatement](data)
 	}
-	var f ociFile
+	return decodeFile[ociStatement](data)
+}
+
+func decodeFile[S interface{ document() StatementDocument }](data []byte) (Document, error) {
+	var f file[S]
 	if err := strictjson.Unmarshal(data, &f); err != nil {
-		return d, err
+		return Document{}, err
 	}
-	d.Version = f.Version
+	d := Document{Version: f.Version}
 	for _, s := range f.TrustPolicies {
-		d.Statements = append(d.Statements, StatementDocument{
-			Name:                  s.Name,
-			RegistryScopes:        s.RegistryScopes,
-			SignatureVerification: s.SignatureVerification,
-			TrustStores:           s.TrustStores,
-			TrustedIdentities:     s.TrustedIdentities,
-		})
+		d.Statements = append(d.Statements, s.document())
 	}
 	return d, nil
 }

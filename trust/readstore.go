@@ -205,13 +205,16 @@ func unreadable(name string, err error) error {
 
 func notRegular(name string, mode fs.FileMode) error {
 	return reason.Errorf(reason.StoreNotRegular, "%s is a %s, not a regular file", plain(name), typeName(mode)).
-		WithHint("put the certificate file itself in its place; a Kubernetes volume holds links, unless each file is mounted by itself with subPath")
+		WithHint("put the certificate file itself in its place; %s", volumes)
 }
 
 func notDirectory(name string, mode fs.FileMode) error {
 	return reason.Errorf(reason.StoreNotRegular, "%s is a %s, not a directory", plain(name), typeName(mode)).
-		WithHint("put the directory itself in its place, with copies of the files")
+		WithHint("put the directory itself in its place, with copies of the files; %s", volumes)
 }
+
+// volumes says why a store may consist of links without anybody's intent.
+const volumes = "the volumes of Kubernetes hold links, so mount each certificate by itself with subPath, or copy them with an init container"
 
 func typeName(mode fs.FileMode) string {
 	switch {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"os"
@@ -62,12 +64,7 @@ func check(t *testing.T, err error) {
 func TestSignAndVerify(t *testing.T) {
 	t.Parallel()
 	p := install(t)
-	chain := testpki.New(t, testpki.Options{})
-	dir := t.TempDir()
-	config := map[string]string{"keyFile": filepath.Join(dir, "key.pem"), "certFile": filepath.Join(dir, "cert.pem")}
-	check(t, os.WriteFile(config["keyFile"], chain.KeyPEM(), 0o600))
-	check(t, os.WriteFile(config["certFile"], chain.CertPEM(), 0o600))
-
+	config := files(t)
 	alg, err := p.DescribeKey(t.Context(), "any", config)
 	check(t, err)
 	for _, mediaType := range []string{envelope.MediaTypeJWS, envelope.MediaTypeCOSE} {
@@ -85,6 +82,73 @@ func TestSignAndVerify(t *testing.T) {
 		check(t, err)
 		judge(t, p, mediaType, data)
 	}
+}
+
+// TestSignEnvelope has the plugin make whole envelopes, and judge the stage that
+// it has signed.
+func TestSignEnvelope(t *testing.T) {
+	t.Parallel()
+	p := install(t)
+	config := files(t)
+	request := envelope.Request{
+		MediaType: envelope.MediaTypeCOSE, SigningTime: time.Now(), Expiry: time.Now().Add(time.Hour),
+		Target: envelope.Descriptor{
+			MediaType: "text/plain", Size: 2, Digest: "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+			Annotations: map[string]string{"build": "1"},
+		},
+	}
+	data, _, err := p.SignBlobEnvelope(t.Context(), "any", request, config)
+	check(t, err)
+	unverified, err := envelope.Parse(request.MediaType, data)
+	check(t, err)
+	if c := unverified.Claims(); c.VerificationPlugin != "" || c.Target.Annotations["build"] != "1" || c.Expiry.IsZero() {
+		t.Errorf("%+v", c)
+	}
+	config["stage"] = "prod"
+	data, _, err = p.SignEnvelope(t.Context(), "any", request, config)
+	check(t, err)
+	judge(t, p, request.MediaType, data)
+	_, _, err = p.SignEnvelope(t.Context(), "any", request, nil)
+	if fault, ok := errors.AsType[*plugin.Error](err); !ok || fault.Code != plugin.CodeValidation {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestRevoked gives the plugin lists of revoked certificates.
+func TestRevoked(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{})
+	sum := sha256.Sum256(chain.Root().Raw)
+	request := &plugin.VerifySignatureRequest{
+		Signature:   plugin.Signature{CertificateChain: chain.DER()},
+		TrustPolicy: plugin.TrustPolicy{SignatureVerification: []plugin.Capability{plugin.CapabilityRevocationCheck}},
+	}
+	for revoked, want := range map[string]bool{"": true, "00,11": true, "00," + hex.EncodeToString(sum[:]): false} {
+		request.PluginConfig = map[string]string{"revoked": revoked}
+		answer, err := verifier{}.VerifySignature(t.Context(), request)
+		check(t, err)
+		if got := answer.VerificationResults[plugin.CapabilityRevocationCheck]; got.Success != want || (got.Reason == "") != want {
+			t.Errorf("%q: %+v", revoked, got)
+		}
+	}
+}
+
+func TestCapabilities(t *testing.T) {
+	t.Parallel()
+	if got := capabilities(); len(got) != 5 {
+		t.Errorf("%v", got)
+	}
+}
+
+// files writes the key and the certificates of a chain.
+func files(t *testing.T) map[string]string {
+	t.Helper()
+	chain := testpki.New(t, testpki.Options{})
+	dir := t.TempDir()
+	config := map[string]string{"keyFile": filepath.Join(dir, "key.pem"), "certFile": filepath.Join(dir, "cert.pem")}
+	check(t, os.WriteFile(config["keyFile"], chain.KeyPEM(), 0o600))
+	check(t, os.WriteFile(config["certFile"], chain.CertPEM(), 0o600))
+	return config
 }
 
 func judge(t *testing.T, p *plugin.Plugin, mediaType string, data []byte) {

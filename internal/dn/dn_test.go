@@ -135,6 +135,7 @@ func TestMatchesUnusualNames(t *testing.T) {
 		{"BMP string with surrogates", "CN=\U0001F600", tagged(testpki.BMPString, "\xd8\x3d\xde\x00"), false},
 		{"BMP string of odd length", "CN=x", tagged(testpki.BMPString, "\x00x\x00"), false},
 		{"universal string", "CN=\U0001F600", tagged(testpki.UniversalString, "\x00\x01\xf6\x00"), true},
+		{"universal string with a surrogate", "CN=\ufffd", tagged(testpki.UniversalString, "\x00\x00\xd8\x3d"), false},
 		{"universal string beyond Unicode", "CN=x", tagged(testpki.UniversalString, "\xff\x01\xf6\x00"), false},
 
 		{"empty value elsewhere", "C=US, ST=WA, O=acme", usual(utf8Attr(oidOU, "")), true},

@@ -117,13 +117,13 @@ func (r *Repository) commit(ctx context.Context, c change) error {
 // readBack looks for what was attached the way a verifier would.
 func (r *Repository) readBack(ctx context.Context, a oci.Attached) error {
 	l, err := r.Referrers(ctx, a.Subject.Digest, oci.ReferrersOptions{ArtifactType: a.Manifest.ArtifactType})
-	if err != nil {
-		return reason.Wrap(reason.OCINotListed, err, "cannot list what was just attached to %s", a.Subject.Digest)
-	}
 	for _, d := range l.Referrers {
 		if d.Digest == a.Manifest.Digest {
-			return nil
+			return nil // whatever else is wrong with the layout
 		}
+	}
+	if err != nil {
+		return reason.Wrap(reason.OCINotListed, err, "cannot list what was just attached to %s", a.Subject.Digest)
 	}
 	return reason.Errorf(reason.OCINotListed, "%s was attached to %s, but is not among its referrers", a.Manifest.Digest, a.Subject.Digest).
 		WithHint("try again; another program may have overwritten the index at the same time")

@@ -6,11 +6,8 @@ import (
 	"errors"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/gofrs/flock"
@@ -98,69 +95,6 @@ func TestAttachFails(t *testing.T) {
 			})
 		}
 	}
-}
-
-const killVariable = "LAYOUT_TEST_KILL"
-
-// TestKilled runs Attach in a process that dies before a step.
-//
-// attack: FS-04
-func TestKilled(t *testing.T) {
-	if v := os.Getenv(killVariable); v != "" {
-		dieAttaching(v)
-	}
-	t.Parallel()
-	for _, form := range forms {
-		all := steps(t, failing().form(t, form))
-		for i, name := range all {
-			t.Run(form+" "+strconv.Itoa(i), func(t *testing.T) {
-				t.Parallel()
-				path := failing().form(t, form)
-				cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
-				cmd.Env = append(os.Environ(), killVariable+"="+strconv.Itoa(i)+" "+path)
-				out, err := cmd.CombinedOutput()
-				if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != 9 {
-					t.Fatalf("%v: %s", err, out)
-				}
-				r := mustOpen(t, path)
-				d, err := r.Resolve(context.Background(), byTag(t, "v1"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if n := len(signatures(t, r, d.Digest)); n > 1 || n == 1 && i != len(all)-1 {
-					t.Errorf("%s: %d signatures", name, n)
-				}
-				if _, err := r.Attach(context.Background(), byTag(t, "v1"), sign("x")); err != nil {
-					t.Errorf("%s: cannot be done again: %v", name, err)
-				}
-				if got := signatures(t, r, d.Digest); !slices.Equal(got, []string{"x"}) {
-					t.Errorf("%s: signed by %q", name, got)
-				}
-			})
-		}
-	}
-}
-
-// dieAttaching is what the other process does. Nothing deferred runs.
-func dieAttaching(v string) {
-	number, path, _ := strings.Cut(v, " ")
-	last, err := strconv.Atoi(number)
-	if err != nil {
-		os.Exit(1)
-	}
-	r, err := Open(path, Options{})
-	if err != nil {
-		os.Exit(1)
-	}
-	r.before = func(step, string) error {
-		if last--; last < 0 {
-			os.Exit(9)
-		}
-		return nil
-	}
-	_, ref, _ := oci.ParseLayoutReference("x:v1")
-	_, _ = r.Attach(context.Background(), ref, sign("x"))
-	os.Exit(1)
 }
 
 func TestAttachLocked(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/notaryv2/notation/internal/atomicfile"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
 	"github.com/opencontainers/go-digest"
@@ -127,24 +128,8 @@ func checkRegular(name string, info fs.FileInfo) error {
 	if info.Mode().IsRegular() {
 		return nil
 	}
-	return reason.Errorf(reason.OCILayoutFile, "%s is %s, not a regular file", name, kindOf(info.Mode())).
+	return reason.Errorf(reason.OCILayoutFile, "%s is %s, not a regular file", name, atomicfile.Kind(info.Mode())).
 		WithHint("copy the artifact into a new layout; do not use this one if you do not trust who made it")
-}
-
-func kindOf(m fs.FileMode) string {
-	switch {
-	case m.IsDir():
-		return "a directory"
-	case m&fs.ModeSymlink != 0:
-		return "a symbolic link"
-	case m&fs.ModeNamedPipe != 0:
-		return "a FIFO"
-	case m&fs.ModeSocket != 0:
-		return "a socket"
-	case m&fs.ModeDevice != 0:
-		return "a device"
-	}
-	return "a special file"
 }
 
 // openError gives a failed open its code.

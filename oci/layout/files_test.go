@@ -251,14 +251,6 @@ func TestOpenError(t *testing.T) {
 	} {
 		wantCode(t, openError("x", err), want)
 	}
-	for mode, want := range map[fs.FileMode]string{
-		fs.ModeDir: "a directory", fs.ModeSymlink: "a symbolic link", fs.ModeNamedPipe: "a FIFO",
-		fs.ModeSocket: "a socket", fs.ModeDevice: "a device", fs.ModeIrregular: "a special file",
-	} {
-		if got := kindOf(mode); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
 	if got := cause(&os.LinkError{Op: "rename", Err: syscall.EXDEV}); !errors.Is(got, syscall.EXDEV) || strings.Contains(got.Error(), "rename") {
 		t.Errorf("got %v", got)
 	}

@@ -12,27 +12,6 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Media types of manifests beside those of OCI and package oci.
-const (
-	mediaTypeDockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
-	mediaTypeDockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
-	mediaTypeOCIArtifact    = "application/vnd.oci.artifact.manifest.v1+json" // withdrawn before OCI 1.1
-)
-
-// isIndex reports whether manifests of this media type list others.
-func isIndex(mediaType string) bool {
-	return mediaType == ocispec.MediaTypeImageIndex || mediaType == mediaTypeDockerList
-}
-
-// isManifest reports whether mediaType is that of a manifest or index.
-func isManifest(mediaType string) bool {
-	switch mediaType {
-	case ocispec.MediaTypeImageManifest, oci.MediaTypeORASManifest, mediaTypeOCIArtifact, mediaTypeDockerManifest:
-		return true
-	}
-	return isIndex(mediaType)
-}
-
 // indexEntry is what an index says of a manifest. Only the shape was checked.
 type indexEntry struct {
 	MediaType    string             `json:"mediaType"`
@@ -40,6 +19,7 @@ type indexEntry struct {
 	Size         int64              `json:"size"`
 	ArtifactType string             `json:"artifactType"`
 	Annotations  *map[string]string `json:"annotations"`
+	Platform     strictjson.Raw     `json:"platform"` // only whether there is one counts
 }
 
 func (e *indexEntry) descriptor() oci.Descriptor {
@@ -69,7 +49,7 @@ func parseIndex(raw []byte) ([]indexEntry, error) {
 	if index.SchemaVersion != 2 {
 		return nil, reason.Errorf(reason.OCILayoutIndex, "index has the schema version %d, not 2", index.SchemaVersion)
 	}
-	if index.MediaType != "" && !isIndex(index.MediaType) {
+	if index.MediaType != "" && !oci.IsIndex(index.MediaType) {
 		return nil, reason.Errorf(reason.OCILayoutIndex, "index has the media type %s", quote(index.MediaType))
 	}
 	if index.Manifests == nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/notaryv2/notation/internal/atomicfile"
 	"github.com/notaryv2/notation/internal/strictjson"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
@@ -72,7 +73,7 @@ func Open(path string, o Options) (*Repository, error) {
 	case info.Mode().IsRegular():
 		r.isTar = true
 	default:
-		return nil, reason.Errorf(reason.OCILayout, "%s is %s, not an image layout", quote(path), kindOf(info.Mode())).
+		return nil, reason.Errorf(reason.OCILayout, "%s is %s, not an image layout", quote(path), atomicfile.Kind(info.Mode())).
 			WithHint("name a layout directory or tarball")
 	}
 	f, err := r.files(context.Background())
@@ -243,7 +244,7 @@ func resolve(f files, d oci.Descriptor) (oci.Descriptor, error) {
 		return oci.Descriptor{}, reason.Errorf(reason.OCILayoutIndex, "index gives %s the media type %s, but the manifest says %s",
 			d.Digest, quote(d.MediaType), quote(m.MediaType))
 	}
-	if !isManifest(d.MediaType) {
+	if !oci.IsManifest(d.MediaType) {
 		return oci.Descriptor{}, reason.Errorf(reason.OCIManifestType, "%s has the media type %s, which is no manifest's", d.Digest, quote(d.MediaType)).
 			WithHint("name a manifest or an index, not one of its blobs")
 	}

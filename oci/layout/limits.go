@@ -20,6 +20,7 @@ const (
 	lockWait  = time.Minute          // for another program to release the lock
 	lockRetry = 5 * time.Millisecond // between two tries to take it
 
-	tempTries = 100 // names tried for a temporary file
-	openTries = 100 // tries to open a file that others replace
+	tempTries = 100     // names tried for a temporary file
+	openTries = 100     // tries to open a file that others replace
+	maxSwept  = 100_000 // entries of a directory looked at for what a crash has left
 )

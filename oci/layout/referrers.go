@@ -10,8 +10,13 @@ import (
 
 // Referrers implements [oci.Repository]. Each manifest that index.json names,
 // or an index below it, is read, so the descriptors hold the artifact type and
-// the annotations of the manifests themselves. Indexes nested too deeply, and
-// manifests that are missing or broken, become warnings.
+// the annotations of the manifests themselves.
+//
+// A manifest that is missing or broken, or nested too deeply, may be one of
+// those asked for. That is an error with the code oci.layout-entry, returned
+// with what was found. It is none if the entry says another artifact type and is
+// no index, nor if it is missing and the entry says that it is the image of a
+// platform: copies often hold some platforms only.
 func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, o oci.ReferrersOptions) (oci.Listing, error) {
 	if _, err := oci.ParseDigest(string(subject)); err != nil {
 		return oci.Listing{}, err
@@ -27,12 +32,14 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, o oci
 	}
 	w := walk{
 		files: f, subject: subject, options: o, max: o.Max,
-		seen: map[visited]bool{}, listed: map[digest.Digest]bool{},
+		seen: map[visited]bool{}, read: map[digest.Digest]bool{}, listed: map[digest.Digest]bool{},
 	}
 	if w.max <= 0 || w.max > oci.MaxReferrers {
 		w.max = oci.MaxReferrers
 	}
-	err = w.list(ctx, entries, 0)
+	if err = w.list(ctx, entries, 0); err == nil {
+		err = w.incomplete()
+	}
 	return w.found, r.fault(err)
 }
 
@@ -44,8 +51,10 @@ type walk struct {
 	max     int
 
 	found     oci.Listing
-	seen      map[visited]bool // keeps cycles and repetition out
+	seen      map[visited]bool       // keeps cycles and repetition out
+	read      map[digest.Digest]bool // was read as what it is
 	listed    map[digest.Digest]bool
+	lost      []loss
 	manifests int
 	bytes     int64
 	indexes   int
@@ -55,6 +64,13 @@ type walk struct {
 type visited struct {
 	digest    digest.Digest
 	mediaType string
+}
+
+// loss is a manifest that may be what was asked for and cannot be used.
+type loss struct {
+	digest digest.Digest
+	unread bool // another entry may lead to it all the same
+	err    error
 }
 
 // list looks at the entries of an index, and below them. Its error is that of
@@ -96,19 +112,43 @@ func (w *walk) list(ctx context.Context, entries []indexEntry, depth int) error 
 // artifact type than was asked for is dropped, unless it is an index, below
 // which there may be others.
 func (w *walk) mayRefer(e *indexEntry) bool {
-	if !isManifest(e.MediaType) {
+	if !oci.IsManifest(e.MediaType) {
 		return false
 	}
-	return isIndex(e.MediaType) || w.options.Wants(oci.Descriptor{ArtifactType: e.ArtifactType})
+	return oci.IsIndex(e.MediaType) || w.options.Wants(oci.Descriptor{ArtifactType: e.ArtifactType})
 }
 
 // missed records that a manifest could not be read. That the platforms of an
-// image are not all there is usual and not worth a word.
+// image are not all there is usual.
 func (w *walk) missed(e *indexEntry, depth int, err error) {
-	if depth > 0 && e.ArtifactType == "" && reason.Of(err) == reason.OCINotFound {
+	if depth > 0 && e.Platform != nil && e.ArtifactType == "" && reason.Of(err) == reason.OCINotFound {
 		return
 	}
-	w.warn(err)
+	w.lost = append(w.lost, loss{digest: digest.Digest(e.Digest), unread: true, err: err})
+}
+
+// incomplete returns the error for what was lost, or nil. Of two entries with
+// one digest, the one may be wrong and the other right.
+func (w *walk) incomplete() error {
+	lost := map[digest.Digest]bool{}
+	var first error
+	for _, l := range w.lost {
+		if l.unread && w.read[l.digest] {
+			continue
+		}
+		lost[l.digest] = true
+		if first == nil {
+			first = l.err
+		}
+	}
+	const hint = "have the artifact copied into a new layout with its signatures, or remove the entries from the index"
+	switch len(lost) {
+	case 0:
+		return nil
+	case 1:
+		return reason.Wrap(reason.OCILayoutEntry, first, "a manifest may be what was asked for and cannot be used").WithHint(hint)
+	}
+	return reason.Wrap(reason.OCILayoutEntry, first, "%d manifests may be what was asked for and cannot be used", len(lost)).WithHint(hint)
 }
 
 func (w *walk) warn(err error) {
@@ -123,7 +163,7 @@ func (w *walk) warn(err error) {
 func (w *walk) visit(ctx context.Context, raw []byte, d oci.Descriptor, depth int) error {
 	m, err := oci.ParseManifest(raw)
 	if err != nil {
-		w.warn(reason.Wrap(reason.Of(err), err, "manifest %s is not usable", d.Digest))
+		w.lost = append(w.lost, loss{digest: d.Digest, err: reason.Wrap(reason.Of(err), err, "manifest %s is not usable", d.Digest)})
 		return nil
 	}
 	if m.MediaType != "" && m.MediaType != d.MediaType {
@@ -135,9 +175,9 @@ func (w *walk) visit(ctx context.Context, raw []byte, d oci.Descriptor, depth in
 	if w.seen[key] {
 		return nil
 	}
-	w.seen[key] = true
+	w.seen[key], w.read[d.Digest] = true, true
 	w.add(m, d)
-	if isIndex(d.MediaType) {
+	if oci.IsIndex(d.MediaType) {
 		return w.descend(ctx, raw, d, depth+1)
 	}
 	return nil
@@ -166,7 +206,7 @@ func (w *walk) add(m oci.Manifest, d oci.Descriptor) {
 // descend looks below an index.
 func (w *walk) descend(ctx context.Context, raw []byte, d oci.Descriptor, depth int) error {
 	if depth > maxIndexDepth {
-		w.warn(reason.Errorf(reason.OCILayoutIndex, "index %s is nested too deeply and was not looked into", d.Digest))
+		w.lost = append(w.lost, loss{digest: d.Digest, err: reason.Errorf(reason.OCILayoutIndex, "index %s is nested too deeply and was not looked into", d.Digest)})
 		return nil
 	}
 	if w.indexes++; w.indexes > maxIndexes {
@@ -175,7 +215,7 @@ func (w *walk) descend(ctx context.Context, raw []byte, d oci.Descriptor, depth 
 	}
 	entries, err := parseIndex(raw)
 	if err != nil {
-		w.warn(reason.Wrap(reason.OCILayoutIndex, err, "index %s is not usable", d.Digest))
+		w.lost = append(w.lost, loss{digest: d.Digest, err: reason.Wrap(reason.OCILayoutIndex, err, "index %s is not usable", d.Digest)})
 		return nil
 	}
 	return w.list(ctx, entries, depth)

@@ -110,13 +110,14 @@ func TestReferrersHostile(t *testing.T) {
 	tests := map[string]struct {
 		build    func(s *sketch, image oci.Descriptor)
 		warnings []reason.Code
+		cause    reason.Code // of the error that says what may have been missed
 	}{
 		// attack: REG-03
 		"artifact type of the entry lies": {func(s *sketch, image oci.Descriptor) {
 			d := s.referrer(image, sbom, "x")
 			d.ArtifactType = oci.ArtifactTypeSignature
 			s.list(d)
-		}, nil},
+		}, nil, ""},
 		"lying entry before the right one": {func(s *sketch, image oci.Descriptor) {
 			d := s.referrer(image, oci.ArtifactTypeSignature, "good")
 			d.ArtifactType = sbom
@@ -126,29 +127,29 @@ func TestReferrersHostile(t *testing.T) {
 			d = s.referrer(image, oci.ArtifactTypeSignature, "good")
 			d.Size++
 			s.list(d)
-		}, []reason.Code{reason.OCILayoutIndex}},
+		}, []reason.Code{reason.OCILayoutIndex}, ""},
 		"stranger": {func(s *sketch, image oci.Descriptor) {
 			s.list(s.referrer(s.image("other"), oci.ArtifactTypeSignature, "x"))
-		}, nil},
-		"no subject":     {func(s *sketch, image oci.Descriptor) { s.list(s.image("b")) }, nil},
-		"subject itself": {func(s *sketch, image oci.Descriptor) { s.list(s.index(image)) }, nil},
+		}, nil, ""},
+		"no subject":     {func(s *sketch, image oci.Descriptor) { s.list(s.image("b")) }, nil, ""},
+		"subject itself": {func(s *sketch, image oci.Descriptor) { s.list(s.index(image)) }, nil, ""},
 		"index in index": {func(s *sketch, image oci.Descriptor) {
 			d := s.index()
 			for range maxIndexDepth - 1 {
 				d = s.index(d, d)
 			}
 			s.list(d)
-		}, nil},
+		}, nil, ""},
 		"index too deep": {func(s *sketch, image oci.Descriptor) {
 			d := s.index(s.referrer(image, oci.ArtifactTypeSignature, "too deep"))
 			for range maxIndexDepth {
 				d = s.index(d)
 			}
 			s.list(d)
-		}, []reason.Code{reason.OCILayoutIndex}},
+		}, nil, reason.OCILayoutIndex},
 		"index that is none": {func(s *sketch, image oci.Descriptor) {
 			s.list(s.manifest(ocispec.MediaTypeImageIndex, object{"mediaType": ocispec.MediaTypeImageIndex, "manifests": 7}))
-		}, []reason.Code{reason.OCILayoutIndex}},
+		}, nil, reason.OCILayoutIndex},
 		"cyclic subjects": {func(s *sketch, image oci.Descriptor) {
 			// Digests allow no true cycle: the second blob is not its digest.
 			a := digest.FromString("a")
@@ -156,51 +157,80 @@ func TestReferrersHostile(t *testing.T) {
 			s.list(b)
 			s.files[blobPath(a)] = s.files[blobPath(s.referrer(b, sbom, "a").Digest)]
 			s.list(oci.Descriptor{MediaType: image.MediaType, Digest: a, Size: int64(len(s.files[blobPath(a)]))})
-		}, []reason.Code{reason.OCIDigestMismatch}},
+		}, nil, reason.OCIDigestMismatch},
 		"missing platform": {func(s *sketch, image oci.Descriptor) {
-			s.list(s.index(oci.Descriptor{MediaType: image.MediaType, Digest: digest.FromString("other platform"), Size: 9}))
-		}, nil},
+			s.list(s.index(oci.Descriptor{MediaType: image.MediaType, Digest: digest.FromString("other platform"), Size: 9, Platform: &ocispec.Platform{OS: "linux", Architecture: "arm64"}}))
+		}, nil, ""},
 		// attack: REG-02
 		"not the digest": {func(s *sketch, image oci.Descriptor) {
 			d := s.referrer(image, oci.ArtifactTypeSignature, "x")
 			s.files[blobPath(d.Digest)] = bytes.Repeat([]byte(" "), int(d.Size))
 			s.list(d)
-		}, []reason.Code{reason.OCIDigestMismatch}},
+		}, nil, reason.OCIDigestMismatch},
 		"size too large": {func(s *sketch, image oci.Descriptor) {
 			d := s.referrer(image, oci.ArtifactTypeSignature, "x")
 			d.Size = 1 << 62
 			s.list(d)
 			s.list(d)
-		}, []reason.Code{reason.OCISizeMismatch, reason.OCISizeMismatch}},
+		}, nil, reason.OCISizeMismatch},
 		"unknown algorithm": {func(s *sketch, image oci.Descriptor) {
 			s.list(oci.Descriptor{MediaType: image.MediaType, Digest: "md5:d41d8cd98f00b204e9800998ecf8427e"})
-		}, []reason.Code{reason.OCIDigestAlgorithm}},
+		}, nil, reason.OCIDigestAlgorithm},
 		// attack: FS-05
 		"path in digest": {func(s *sketch, image oci.Descriptor) {
 			s.list(oci.Descriptor{MediaType: image.MediaType, Digest: "sha256:../../../../../etc/passwd"})
-		}, []reason.Code{reason.OCIDescriptor}},
+		}, nil, reason.OCIDescriptor},
 		"missing blob": {func(s *sketch, image oci.Descriptor) {
 			s.list(oci.Descriptor{MediaType: image.MediaType, Digest: digest.FromString("x"), Size: 1})
-		}, []reason.Code{reason.OCINotFound}},
+		}, nil, reason.OCINotFound},
+		"missing referrer of another type": {func(s *sketch, image oci.Descriptor) {
+			s.list(oci.Descriptor{MediaType: image.MediaType, Digest: digest.FromString("x"), ArtifactType: sbom, Size: 1})
+		}, nil, ""},
+		"missing below, says nothing": {func(s *sketch, image oci.Descriptor) {
+			s.list(s.index(oci.Descriptor{MediaType: image.MediaType, Digest: digest.FromString("x"), Size: 1}))
+		}, nil, reason.OCINotFound},
+		"broken platform": {func(s *sketch, image oci.Descriptor) {
+			d := s.image("other platform")
+			s.files[blobPath(d.Digest)] = []byte("x")
+			d.Platform = &ocispec.Platform{OS: "linux", Architecture: "arm64"}
+			s.list(s.index(d))
+		}, nil, reason.OCISizeMismatch},
+		"missing index": {func(s *sketch, image oci.Descriptor) {
+			s.list(oci.Descriptor{MediaType: ocispec.MediaTypeImageIndex, Digest: digest.FromString("x"), Size: 1})
+		}, nil, reason.OCINotFound},
+		"broken signature": {func(s *sketch, image oci.Descriptor) {
+			d := s.referrer(image, oci.ArtifactTypeSignature, "x")
+			s.files[blobPath(d.Digest)] = s.files[blobPath(d.Digest)][1:]
+			d.ArtifactType = oci.ArtifactTypeSignature
+			s.list(d)
+		}, nil, reason.OCISizeMismatch},
+		"missing signature": {func(s *sketch, image oci.Descriptor) {
+			s.list(oci.Descriptor{MediaType: image.MediaType, Digest: digest.FromString("x"), ArtifactType: oci.ArtifactTypeSignature, Size: 1})
+		}, nil, reason.OCINotFound},
 		"missing signature below": {func(s *sketch, image oci.Descriptor) {
 			s.list(s.index(oci.Descriptor{MediaType: image.MediaType, Digest: digest.FromString("x"), ArtifactType: oci.ArtifactTypeSignature, Size: 1}))
-		}, []reason.Code{reason.OCINotFound}},
+		}, nil, reason.OCINotFound},
 		"no manifest": {func(s *sketch, image oci.Descriptor) {
 			s.list(s.blob(image.MediaType, []byte("\x1b[31m")))
-		}, []reason.Code{reason.OCIManifest}},
+		}, nil, reason.OCIManifest},
 		"index disagrees on type": {func(s *sketch, image oci.Descriptor) {
 			d := s.referrer(image, sbom, "x")
-			d.MediaType = mediaTypeDockerManifest
+			d.MediaType = oci.MediaTypeDockerManifest
 			s.list(d)
-		}, []reason.Code{reason.OCILayoutIndex}},
+		}, []reason.Code{reason.OCILayoutIndex}, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, image, good := hostile(t, tt.build)
 			l, err := r.Referrers(context.Background(), image.Digest, oci.ReferrersOptions{ArtifactType: oci.ArtifactTypeSignature})
-			if err != nil {
-				t.Fatal(err)
+			// attack: REG-09
+			if tt.cause == "" && err != nil {
+				t.Errorf("got %v", err)
+			} else if tt.cause != "" {
+				wantCode(t, err, reason.OCILayoutEntry)
+				wantCode(t, errors.Unwrap(err), tt.cause)
+				checkNamed(t, err, r.given)
 			}
 			if len(l.Referrers) != 1 || l.Referrers[0].Digest != good.Digest || l.Truncated {
 				t.Errorf("got %+v", l)
@@ -227,8 +257,16 @@ func TestReferrersMany(t *testing.T) {
 	}
 	s.list(s.referrer(image, sbom, "x"))
 	l, err := mustOpen(t, s.tar(t)).Referrers(context.Background(), image.Digest, oci.ReferrersOptions{})
-	if err != nil || !l.Truncated || len(l.Referrers) != 0 || len(l.Warnings) != maxWarnings {
-		t.Errorf("got %d referrers, %d warnings, %v", len(l.Referrers), len(l.Warnings), err)
+	wantCode(t, err, reason.OCILayoutEntry)
+	if !l.Truncated || len(l.Referrers) != 0 {
+		t.Errorf("got %d referrers, %v", len(l.Referrers), err)
+	}
+	var w walk
+	for range maxWarnings + 1 {
+		w.warn(err)
+	}
+	if len(w.found.Warnings) != maxWarnings {
+		t.Errorf("%d warnings", len(w.found.Warnings))
 	}
 
 	s = newSketch()
@@ -250,7 +288,7 @@ func TestReferrersBytes(t *testing.T) {
 	raw := []byte(`{"mediaType":"` + oci.MediaTypeORASManifest + `"}`)
 	d := s.blob(ocispec.MediaTypeImageManifest, raw)
 	f := &countedFiles{memFiles: s.finish()}
-	w := walk{files: f, subject: digest.FromString("x"), max: 1, seen: map[visited]bool{}, bytes: maxListingSize - 3*d.Size}
+	w := walk{files: f, subject: digest.FromString("x"), max: 1, seen: map[visited]bool{}, read: map[digest.Digest]bool{}, bytes: maxListingSize - 3*d.Size}
 	entries := make([]indexEntry, 10)
 	for i := range entries {
 		entries[i] = indexEntry{MediaType: d.MediaType, Digest: string(d.Digest), Size: d.Size}
@@ -294,7 +332,7 @@ func TestReferrersGivenUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := walk{files: f, subject: image.Digest, max: 1, seen: map[visited]bool{}, listed: map[digest.Digest]bool{}}
+	w := walk{files: f, subject: image.Digest, max: 1, seen: map[visited]bool{}, read: map[digest.Digest]bool{}, listed: map[digest.Digest]bool{}}
 	// Below the first index the context is done.
 	err = w.list(&countdown{Context: context.Background(), after: 2}, entries, 0)
 	wantCode(t, err, reason.OCIRead)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"syscall"
 
 	"github.com/notaryv2/notation/oci"
@@ -158,6 +159,7 @@ func (w *dirWriter) writeTemp(name string, content []byte, like fs.FileInfo) (te
 	if err := w.r.step(stepCreate, name); err != nil {
 		return "", err
 	}
+	w.sweep(path.Dir(name))
 	f, temp, err := w.createTemp(path.Dir(name))
 	if err != nil {
 		return "", err
@@ -201,6 +203,22 @@ func (w *dirWriter) createTemp(dir string) (*os.File, string, error) {
 		}
 	}
 	return nil, "", fs.ErrExist
+}
+
+// sweep removes from a directory what others left when they died. The lock must
+// be held.
+func (w *dirWriter) sweep(dir string) {
+	f, err := w.root.Open(dir)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	entries, _ := f.ReadDir(maxSwept)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), tempPrefix) && strings.HasSuffix(e.Name(), tempSuffix) {
+			_ = w.root.Remove(path.Join(dir, e.Name()))
+		}
+	}
 }
 
 func tempName() string { return tempPrefix + rand.Text()[:12] + tempSuffix }

@@ -3,11 +3,14 @@ package layout
 import (
 	"archive/tar"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/notaryv2/notation/reason"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -154,7 +157,8 @@ func (r *Repository) writeTempTar(ctx context.Context, n tarRewrite) (temp strin
 	if err := r.step(stepCreate, r.path); err != nil {
 		return "", err
 	}
-	f, err := createTempTar(filepath.Dir(r.path))
+	r.sweepTar()
+	f, err := r.createTempTar()
 	if err != nil {
 		return "", err
 	}
@@ -186,14 +190,37 @@ func (r *Repository) writeTempTar(ctx context.Context, n tarRewrite) (temp strin
 	return temp, r.step(stepClose, r.path)
 }
 
-func createTempTar(dir string) (*os.File, error) {
+func (r *Repository) createTempTar() (*os.File, error) {
 	for range tempTries {
-		f, err := os.OpenFile(filepath.Join(dir, tempName()), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err := os.OpenFile(filepath.Join(filepath.Dir(r.path), r.tarPrefix()+tempName()), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if err == nil || !errors.Is(err, fs.ErrExist) {
 			return f, err
 		}
 	}
 	return nil, fs.ErrExist
+}
+
+// tarPrefix begins the names of temporary files for this tarball and for no
+// other in its directory. It is short however long the tarball's name is.
+func (r *Repository) tarPrefix() string {
+	sum := sha256.Sum256([]byte(filepath.Base(r.path)))
+	return tempPrefix + hex.EncodeToString(sum[:8])
+}
+
+// sweepTar removes new tarballs that others left when they died, which may be
+// large. The lock must be held.
+func (r *Repository) sweepTar() {
+	dir, err := os.Open(filepath.Dir(r.path))
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	entries, _ := dir.ReadDir(maxSwept)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), r.tarPrefix()+tempPrefix) && strings.HasSuffix(e.Name(), tempSuffix) {
+			_ = os.Remove(filepath.Join(filepath.Dir(r.path), e.Name()))
+		}
+	}
 }
 
 func syncDir(dir string) error {

@@ -156,6 +156,7 @@ func missesContent(p *response) bool {
 // stored, so a registry that misses some of it is asked again.
 func (r *Repository) pushManifest(ctx context.Context, d oci.Descriptor, raw []byte) (*response, error) {
 	q := r.putRequest(string(d.Digest), raw)
+	q.contentType = d.MediaType
 	for try := 1; ; try++ {
 		p, err := r.do(ctx, q)
 		switch {

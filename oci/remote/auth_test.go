@@ -146,6 +146,8 @@ func TestRealms(t *testing.T) {
 		{"http://reg.example:5001/token", "http://reg.example:5000", true},
 		{"http://localhost:5001/token", "http://127.0.0.1:5000", true},
 		{"ftp://reg.example/token", "https://reg.example", false},
+		{"ftp://reg.example/token", "http://reg.example", false},
+		{"file://localhost/token", "http://localhost:5000", false},
 		{"/token", "https://reg.example", false},
 	} {
 		err := checkRealm(parse(tt.realm), parse(tt.registry))

@@ -22,7 +22,7 @@ func (r *Repository) Fetch(ctx context.Context, d oci.Descriptor, limit int64) (
 		method: http.MethodGet, url: r.repoURL("blobs", string(d.Digest)),
 		what: "blob " + r.Name() + "@" + string(d.Digest), limit: d.Size, actions: actionsPull,
 	}
-	if isManifestType(d.MediaType) {
+	if oci.IsManifest(d.MediaType) {
 		q = r.manifestRequest(http.MethodGet, string(d.Digest), actionsPull)
 		q.limit = d.Size
 		q.accept = slices.DeleteFunc(q.accept, func(a string) bool { return a == d.MediaType })

@@ -110,7 +110,7 @@ func TestFetchEndpoint(t *testing.T) {
 	for mediaType, want := range map[string]string{
 		imageType:                   "manifests " + imageType,
 		ocispec.MediaTypeImageIndex: "manifests " + ocispec.MediaTypeImageIndex,
-		mediaTypeDockerList:         "manifests " + mediaTypeDockerList,
+		oci.MediaTypeDockerList:     "manifests " + oci.MediaTypeDockerList,
 		oci.MediaTypeORASManifest:   "manifests " + oci.MediaTypeORASManifest,
 		blobType:                    "blobs ",
 		"application/json":          "blobs ",

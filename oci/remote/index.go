@@ -62,7 +62,7 @@ func parseIndex(raw []byte, mediaType string) (*index, error) {
 	if said == "" {
 		said = mediaType
 	}
-	generic := w.MediaType == "" && w.SchemaVersion == 2 && !isManifestType(mediaType)
+	generic := w.MediaType == "" && w.SchemaVersion == 2 && !oci.IsManifest(mediaType)
 	switch {
 	case said != ocispec.MediaTypeImageIndex && !generic:
 		return nil, errNoIndex
@@ -165,7 +165,7 @@ func parseEntry(raw strictjson.Raw) (oci.Descriptor, error) {
 	if w.Annotations != nil && len(*w.Annotations) > 0 {
 		d.Annotations = *w.Annotations
 	}
-	if !isManifestType(d.MediaType) {
+	if !oci.IsManifest(d.MediaType) {
 		// Whatever refers to something is a manifest, and Fetch has to ask for
 		// it as one.
 		d.MediaType = ocispec.MediaTypeImageManifest

@@ -4,30 +4,11 @@ import (
 	"context"
 	"mime"
 	"net/http"
-	"slices"
 
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
-
-// Media types of Docker's manifests: the image manifest version 2, schema 2.
-const (
-	mediaTypeDockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
-	mediaTypeDockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
-	mediaTypeOCIArtifact    = "application/vnd.oci.artifact.manifest.v1+json" // of OCI 1.1's release candidates
-)
-
-// manifestTypes returns what is kept under /manifests/, most likely first.
-func manifestTypes() []string {
-	return []string{
-		ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex, mediaTypeDockerManifest, mediaTypeDockerList,
-		oci.MediaTypeORASManifest, mediaTypeOCIArtifact,
-	}
-}
-
-func isManifestType(mediaType string) bool { return slices.Contains(manifestTypes(), mediaType) }
 
 // Resolve implements [oci.Repository]. By a digest it asks whether the
 // manifest exists; media type and size are then the registry's claim, which a
@@ -89,7 +70,7 @@ func (r *Repository) manifestRequest(method, name string, actions []string) requ
 	}
 	return request{
 		method: method, url: r.repoURL("manifests", name), what: "manifest " + r.Name() + sep + name,
-		accept: manifestTypes(), limit: oci.MaxManifestSize, actions: actions,
+		accept: oci.ManifestTypes(), limit: oci.MaxManifestSize, actions: actions,
 	}
 }
 
@@ -125,7 +106,7 @@ func claimed(p *response, want digest.Digest) (oci.Descriptor, bool) {
 		}
 		d.Digest = parsed
 	}
-	return d, isManifestType(d.MediaType) && d.Size > 0 && d.Size <= oci.MaxManifestSize
+	return d, oci.IsManifest(d.MediaType) && d.Size > 0 && d.Size <= oci.MaxManifestSize
 }
 
 // describeByContent fetches a manifest and trusts nothing else. It fails if
@@ -144,19 +125,19 @@ func (r *Repository) describeByContent(ctx context.Context, name string, want di
 	}
 	m, err := oci.ParseManifest(p.body)
 	switch {
-	case err != nil && isManifestType(d.MediaType):
+	case err != nil && oci.IsManifest(d.MediaType):
 		return oci.Descriptor{}, err
 	case err != nil:
 		return oci.Descriptor{}, r.notManifest(name, d.MediaType)
 	case m.MediaType == "":
 		// OCI manifests need not say their type.
-	case isManifestType(d.MediaType) && d.MediaType != m.MediaType:
+	case oci.IsManifest(d.MediaType) && d.MediaType != m.MediaType:
 		return oci.Descriptor{}, reason.Errorf(reason.RegistryResponse, "registry %s sent manifest %s as %s, but it says that it is %s",
 			r.name.Registry(), quote(name), d.MediaType, quote(m.MediaType)).WithHint("push the artifact again")
 	default:
 		d.MediaType = m.MediaType
 	}
-	if !isManifestType(d.MediaType) {
+	if !oci.IsManifest(d.MediaType) {
 		return oci.Descriptor{}, r.notManifest(name, d.MediaType)
 	}
 	return d, nil

@@ -1,6 +1,7 @@
 // Command demo runs the project's announcement, and a little more, against two
 // registries that it starts on the loopback interface, and shows each command
-// with its output. One registry has the referrers API, the other has not.
+// with its output. One registry has the referrers API, the other has not. Where
+// openssl is installed, it is a time-stamping authority.
 //
 // Everything lives in a temporary directory, the home directory included, and
 // is gone when the demo ends. It exits 1 if anything was other than expected.

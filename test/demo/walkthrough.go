@@ -31,6 +31,8 @@ func walkthrough(ctx context.Context, s *stage, first, second string) error {
 		func() error { return announcement(ctx, s, first) },
 		func() error { return attachments(ctx, s, first) },
 		func() error { return elsewhere(ctx, s, second) },
+		func() error { return files(ctx, s) },
+		func() error { return timeStamp(ctx, s) },
 		func() error { return refusals(ctx, s, first) },
 	} {
 		if err := chapter(); err != nil {

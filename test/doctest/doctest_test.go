@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/notaryv2/notation/test/authority"
 	"github.com/notaryv2/notation/test/fixture"
 	"github.com/notaryv2/notation/test/registries"
 	"github.com/notaryv2/notation/test/toolbox"
@@ -72,6 +73,74 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestMorePages runs the scripts of pages for which it does not matter what kind
+// of registry there is.
+func TestMorePages(t *testing.T) {
+	t.Parallel()
+	for page, prepare := range map[string]func(*testing.T, *world){
+		"docs/blobs.md":   func(*testing.T, *world) {},
+		"docs/lasting.md": timeStamping,
+		"docs/plugins.md": goBuild,
+	} {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			var script strings.Builder
+			for _, b := range blocks(t, page) {
+				switch b.info {
+				case "sh":
+					script.WriteString(b.text)
+				case "json": // a configuration file
+					fmt.Fprintf(&script, "cat >~/.config/notation/config.json <<'CONFIG'\n%sCONFIG\n", b.text)
+				}
+			}
+			w := newWorld(t, registries.GGCR)
+			prepare(t, w)
+			w.run(t, script.String())
+		})
+	}
+}
+
+// timeStamping starts the authority that docs/lasting.md speaks of.
+func timeStamping(t *testing.T, w *world) {
+	t.Helper()
+	toolbox.Need(t, "openssl")
+	dir := t.TempDir()
+	ca, err := authority.New(filepath.Join(dir, "ca"), authority.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ca.Close() })
+	if err := ca.Issue("tsa", authority.Certificate{TimeStamping: true}); err != nil {
+		t.Fatal(err)
+	}
+	tsa, err := authority.NewTSA(filepath.Join(dir, "tsa"), ca, "tsa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tsa.Close() })
+	root, err := os.ReadFile(ca.RootFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, "tsa-root.crt"), root, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.replace = append(w.replace, "http://timestamp.example.com", tsa.URL())
+}
+
+// goBuild lets a page build programs of this repository.
+func goBuild(t *testing.T, w *world) {
+	t.Helper()
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY"} {
+		value, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.env = append(w.env, name+"="+strings.TrimSpace(string(value)))
+	}
+	w.replace = append(w.replace, "go build -o ", "go build -C '"+toolbox.Root()+"' -o $PWD/")
+}
+
 // makeTarget is a call of make in a block "sh make".
 var makeTarget = regexp.MustCompile(`(?m)^make +([a-z-]+)`)
 
@@ -82,7 +151,7 @@ func TestMakeTargetsExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range blocks(t, "README.md") {
+	for _, b := range append(blocks(t, "README.md"), blocks(t, "docs/plugins.md")...) {
 		for _, m := range makeTarget.FindAllStringSubmatch(b.text, -1) {
 			if !strings.Contains(string(makefile), "\n"+m[1]+":") {
 				t.Errorf("the Makefile has no target %q", m[1])
@@ -100,6 +169,9 @@ func TestEveryBlockIsKnown(t *testing.T) {
 		"docs/getting-started.md": {"sh"},
 		"docs/ci.md":              {"sh sign", "sh verify", "yaml"},
 		"docs/concepts.md":        {},
+		"docs/blobs.md":           {"sh"},
+		"docs/lasting.md":         {"sh", "json"},
+		"docs/plugins.md":         {"sh", "sh make"},
 		"docs/library.md":         {"go", "sh library"},
 	}
 	for page, infos := range known {
@@ -206,10 +278,10 @@ type world struct {
 	open, auth string
 	image      string // by digest, in the open registry
 	env        []string
+	replace    []string // what a page says, and what to run in its place
 }
 
 func newWorld(t *testing.T, kind registries.Kind) *world {
-	t.Helper()
 	t.Helper()
 	w := &world{dir: t.TempDir(), home: t.TempDir()}
 	w.open = registries.New(t, kind, registries.Options{}).Host()
@@ -227,6 +299,7 @@ func newWorld(t *testing.T, kind registries.Kind) *world {
 	}
 	w.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.home, "TMPDIR=" + t.TempDir(), "LANG=C.UTF-8",
+		"GORACE=atexit_sleep_ms=10", // else each program would wait for a second
 		"CI_USER=" + registries.Username, "TOKEN=" + registries.Password,
 	}
 	return w
@@ -236,7 +309,7 @@ func newWorld(t *testing.T, kind registries.Kind) *world {
 // printed if a command of it fails.
 func (w *world) run(t *testing.T, script string) {
 	t.Helper()
-	script = strings.NewReplacer(openHost, w.open, authHost, w.auth).Replace(script)
+	script = strings.NewReplacer(append(w.replace, openHost, w.open, authHost, w.auth)...).Replace(script)
 	ctx, cancel := context.WithTimeout(t.Context(), scriptTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-euxo", "pipefail", "-c", script)

@@ -69,7 +69,7 @@ func (r *Registry) startChild(program string, basic bool) (string, error) {
 	// the configuration, and v3 would send traces.
 	cmd.Env = []string{"HOME=" + dir, "OTEL_TRACES_EXPORTER=none"}
 	cmd.Stdout, cmd.Stderr = r.log, r.log
-	cmd.SysProcAttr = dieWithParent()
+	cmd.SysProcAttr = toolbox.DieWithParent()
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}

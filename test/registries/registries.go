@@ -214,7 +214,7 @@ func (r *Registry) serve(o Options, handler http.Handler) error {
 		ErrorLog:          log.New(r.log, "", 0),
 	}
 	if o.TLS {
-		ca, config, err := newTLS()
+		ca, config, err := NewTLS()
 		if err != nil {
 			return errors.Join(err, listener.Close())
 		}

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// newTLS makes a certification authority and a server certificate of it for
+// NewTLS makes a certification authority and a server certificate of it for
 // the loopback names. It returns the authority's certificate in PEM.
-func newTLS() (ca []byte, config *tls.Config, err error) {
+func NewTLS() (ca []byte, config *tls.Config, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err

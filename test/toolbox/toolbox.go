@@ -1,6 +1,6 @@
 // Package toolbox finds the programs of others that tests run: oras, crane,
-// the registry of distribution and sigstore's timestamp-server, which are built from the pinned modules under
-// tools/, and docker-registry, skopeo and openssl, which come from Debian.
+// the registry of distribution and sigstore's timestamp-server, which are built
+// from the pinned modules under tools/, and docker-registry, skopeo and openssl, which come from Debian.
 //
 // A test that needs a program that is not there is skipped with a line that
 // says how to get it. Where CI is true it fails instead, so that no test is
@@ -9,6 +9,7 @@ package toolbox
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -140,6 +141,17 @@ func program(variant, env string, flags ...string) (string, error) {
 	path := filepath.Join(Root(), ".cache", "test", variant, "notation")
 	return path, once(variant, func() error {
 		return build(Root(), path, env, append(flags, "./cmd/notation")...)
+	})
+}
+
+// ExamplePlugin builds the plugin of examples/ with linker flags such as
+// "-X main.version=2.0.0" and returns its path. Each variant has a directory of
+// its own, as the name of a plugin's file is fixed.
+func ExamplePlugin(ldflags string) (string, error) {
+	variant := fmt.Sprintf("plugin-%.8x", sha256.Sum256([]byte(ldflags)))
+	path := filepath.Join(Root(), ".cache", "test", variant, "notation-example-plugin")
+	return path, once(variant, func() error {
+		return build(Root(), path, "CGO_ENABLED=0", "-ldflags=-s -w "+ldflags, "./examples/notation-example-plugin")
 	})
 }
 
