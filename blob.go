@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"mime"
+	"strings"
 
 	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/oci"
@@ -48,7 +49,10 @@ func SignBlob(ctx context.Context, blob io.Reader, key signer.Signer, o SignBlob
 	if mediaType == "" {
 		mediaType = DefaultBlobMediaType
 	}
-	if _, _, err := mime.ParseMediaType(mediaType); err != nil {
+	if key == nil {
+		return SignedBlob{}, noKey()
+	}
+	if _, _, err := mime.ParseMediaType(mediaType); err != nil || !strings.Contains(mediaType, "/") {
 		return SignedBlob{}, reason.Errorf(reason.SignBlob, "%s is no media type", quote(mediaType)).
 			WithHint("Write TYPE/SUBTYPE, as in text/plain.")
 	}
@@ -87,12 +91,15 @@ func digestAlgorithm(h crypto.Hash) digest.Algorithm {
 
 // describeBlob reads a blob to its end and returns its digest and size.
 func describeBlob(ctx context.Context, blob io.Reader, algorithm digest.Algorithm) (oci.Descriptor, error) {
+	if blob == nil {
+		return oci.Descriptor{}, reason.Errorf(reason.VerifyBlob, "there is none")
+	}
 	h := algorithm.Hash()
 	buffer := make([]byte, blobBuffer)
 	var size int64
 	for {
-		if err := ctx.Err(); err != nil {
-			return oci.Descriptor{}, err
+		if ctx.Err() != nil {
+			return oci.Descriptor{}, context.Cause(ctx)
 		}
 		n, err := blob.Read(buffer)
 		h.Write(buffer[:n])
@@ -131,6 +138,9 @@ func (v *Verifier) VerifyBlob(ctx context.Context, blob io.Reader, signature []b
 	if err != nil {
 		return verdict, err
 	}
+	if err := j.hopeless(); err != nil {
+		return verdict, verdict.end(CheckPolicy, unloaded(err), asReason(err, reason.StoreUnreadable, "no trust anchor can be read"))
+	}
 	mediaType := o.EnvelopeType
 	if mediaType == "" {
 		var ok bool
@@ -145,7 +155,16 @@ func (v *Verifier) VerifyBlob(ctx context.Context, blob io.Reader, signature []b
 		verdict.Signatures = []SignatureVerdict{j.envelope(ctx, mediaType, signature, oci.Descriptor{})}
 		return verdict, verdict.single()
 	}
-	signed := verified.Content().Target
+	content := verified.Content()
+	signed := content.Target
+	if want := digestAlgorithm(content.Algorithm.Hash()); signed.Digest.Algorithm() != want {
+		s := SignatureVerdict{MediaType: mediaType}
+		s.describe(&content)
+		verdict.Signatures = []SignatureVerdict{j.unread(s, found(CheckIntegrity, Failed, reason.Errorf(reason.VerifyBlobDigest,
+			"the signature holds a digest by %s, where its key demands %s", signed.Digest.Algorithm(), want).
+			WithHint("Ask the signer for a signature that keeps to the format.")))}
+		return verdict, verdict.single()
+	}
 	artifact, err := describeBlob(ctx, blob, signed.Digest.Algorithm())
 	if err != nil {
 		return verdict, verdict.end(CheckReference, Undecided, reason.Wrap(reason.VerifyBlob, err, "cannot read the blob").

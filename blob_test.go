@@ -14,6 +14,7 @@ import (
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/internal/testpki"
+	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
 	"github.com/notaryv2/notation/signer"
 	"github.com/notaryv2/notation/timestamp"
@@ -138,11 +139,16 @@ func TestVerifyBlobWithout(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	empty := &notation.Verifier{Policy: blobPolicy(t), Stores: trust.NewMemoryStores(nil)}
+	verdict, err := empty.VerifyBlob(t.Context(), iotest.ErrReader(errors.New("it was read")), signed.Envelope, notation.VerifyBlobOptions{})
+	checkRefusal(t, verdict, err, notation.ErrRejected, reason.StoreNotFound)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	v := verifierFor(t, chain)
 	v.Policy = blobPolicy(t)
-	verdict, err := v.VerifyBlob(ctx, strings.NewReader("x"), signed.Envelope, notation.VerifyBlobOptions{})
+	verdict, err = v.VerifyBlob(t.Context(), nil, signed.Envelope, notation.VerifyBlobOptions{})
+	checkRefusal(t, verdict, err, notation.ErrUndecided, reason.VerifyBlob)
+	verdict, err = v.VerifyBlob(ctx, strings.NewReader("x"), signed.Envelope, notation.VerifyBlobOptions{})
 	checkRefusal(t, verdict, err, notation.ErrUndecided, reason.VerifyBlob)
 }
 
@@ -159,6 +165,9 @@ func TestSignBlobFails(t *testing.T) {
 		code reason.Code
 	}{
 		{"cannot be read", iotest.ErrReader(boom), signerFor(t, chain), notation.SignBlobOptions{}, reason.SignBlob},
+		{"nothing to read", nil, signerFor(t, chain), notation.SignBlobOptions{}, reason.SignBlob},
+		{"no key", strings.NewReader("x"), nil, notation.SignBlobOptions{}, reason.SignerKeyMissing},
+		{"half a media type", strings.NewReader("x"), signerFor(t, chain), notation.SignBlobOptions{BlobMediaType: "text"}, reason.SignBlob},
 		{"media type", strings.NewReader("x"), signerFor(t, chain), notation.SignBlobOptions{BlobMediaType: "text/plain; x"}, reason.SignBlob},
 		{"expiry", strings.NewReader("x"), signerFor(t, chain), notation.SignBlobOptions{SignOptions: notation.SignOptions{Expiry: -1}}, reason.SignExpiry},
 		{"time stamp", strings.NewReader("x"), signerFor(t, chain), notation.SignBlobOptions{SignOptions: notation.SignOptions{
@@ -253,4 +262,29 @@ func BenchmarkBlob(b *testing.B) {
 			}
 		}
 	})
+}
+
+// The digest algorithm of a blob is that of the key: a weaker one would make the
+// signature worth less than it looks.
+//
+// attack: ENV-10
+func TestBlobDigestAlgorithm(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{Algorithm: "ec-521"})
+	for _, algorithm := range []digest.Algorithm{digest.SHA256, digest.SHA384, digest.SHA512} {
+		env := seal(t, chain, envelope.Request{Target: oci.Descriptor{MediaType: "text/plain", Digest: algorithm.FromString("x"), Size: 1}})
+		v := verifierFor(t, chain)
+		v.Policy = blobPolicy(t)
+		verdict, err := v.VerifyBlob(t.Context(), strings.NewReader("x"), env, notation.VerifyBlobOptions{})
+		if algorithm == digest.SHA512 {
+			if err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		checkRefusal(t, verdict, err, notation.ErrRejected, reason.VerifyBlobDigest)
+		if verdict.Signatures[0].Subject == "" {
+			t.Errorf("%+v names no signer", verdict.Signatures[0])
+		}
+	}
 }

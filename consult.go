@@ -36,13 +36,13 @@ func (t *trial) consult(ctx context.Context) {
 		}
 		return
 	case t.rootFault != nil: // which the policy merely logs
-		findings[indexIntegrity] = found(CheckIntegrity, Failed, reason.Errorf(reason.VerifyPluginNotRun,
+		findings[indexIntegrity] = found(CheckIntegrity, t.rootFault.Outcome, reason.Errorf(reason.VerifyPluginNotRun,
 			"the signature demands the plugin %s, which is not run before the chain of trust holds: %s", quote(name), t.rootFault.Message).
 			WithHint("%s", t.rootFault.Hint))
 		return
 	}
-	if !t.running.start() {
-		findings[indexIntegrity] = found(CheckIntegrity, Undecided, interrupted(context.Canceled))
+	if !t.running.start(ctx) {
+		findings[indexIntegrity] = found(CheckIntegrity, Undecided, interrupted(ctx))
 		return
 	}
 	defer t.running.done()
@@ -59,7 +59,9 @@ func (t *trial) consult(ctx context.Context) {
 	if findings[indexIntegrity] = t.ask(ctx, p); findings[indexIntegrity].Outcome != Passed {
 		return
 	}
-	t.verdict.Plugin = name + " " + p.Metadata().Version
+	if len(t.answer.Results) > 0 || len(critical(t.content.Extended)) > 0 {
+		t.verdict.Plugin = name + " " + p.Metadata().Version
+	}
 	if identity {
 		findings[indexAuthenticity] = t.act(trust.Authenticity, t.identityByPlugin(name))
 	}
@@ -68,23 +70,42 @@ func (t *trial) consult(ctx context.Context) {
 // running counts the plugins that run. An operation that ends early leaves the
 // rest of its work behind, but not a process: one that does not heed its end is
 // killed only if this process lives long enough to do it.
+//
+// It also keeps plugins from being started by the hundred: whoever has any
+// certificate under a trusted root can attach signatures that demand one.
 type running struct {
 	mu    sync.Mutex
 	ended bool
 	group sync.WaitGroup
+	slots chan struct{}
+	found map[string]func() (*plugin.Plugin, error)
 }
 
-// start reports whether another plugin may be run.
-func (r *running) start() bool {
+func newRunning() *running {
+	return &running{slots: make(chan struct{}, maxPlugins), found: map[string]func() (*plugin.Plugin, error){}}
+}
+
+// start waits for its turn and reports whether another plugin may be run.
+func (r *running) start(ctx context.Context) bool {
+	select {
+	case r.slots <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.ended {
-		r.group.Add(1)
+	if r.ended {
+		<-r.slots
+		return false
 	}
-	return !r.ended
+	r.group.Add(1)
+	return true
 }
 
-func (r *running) done() { r.group.Done() }
+func (r *running) done() {
+	<-r.slots
+	r.group.Done()
+}
 
 // end lets no more plugins start, and waits for those that run. Their context
 // must be done, or they are waited for as long as they like.
@@ -95,6 +116,18 @@ func (r *running) end() {
 	r.group.Wait()
 }
 
+// get asks a plugin what it can do, once in an operation.
+func (r *running) get(ctx context.Context, host *plugin.Host, name string) (*plugin.Plugin, error) {
+	r.mu.Lock()
+	find, ok := r.found[name]
+	if !ok {
+		find = sync.OnceValues(func() (*plugin.Plugin, error) { return host.Get(ctx, name) })
+		r.found[name] = find
+	}
+	r.mu.Unlock()
+	return find()
+}
+
 // openPlugin finds the plugin and asks what it can do.
 func (t *trial) openPlugin(ctx context.Context, name string) (*plugin.Plugin, *Finding) {
 	if t.plugins == nil {
@@ -103,7 +136,7 @@ func (t *trial) openPlugin(ctx context.Context, name string) (*plugin.Plugin, *F
 			WithHint("Set Verifier.Plugins, or ask the signer for a signature that needs no verification plugin."))
 		return nil, &f
 	}
-	p, err := t.plugins.Get(ctx, name)
+	p, err := t.running.get(ctx, t.plugins, name)
 	if err == nil {
 		err = p.Meets(t.content.PluginMinVersion)
 	}
@@ -137,6 +170,10 @@ func (t *trial) ask(ctx context.Context, p *plugin.Plugin) Finding {
 	}
 	t.answer = *answer
 	f := t.verdict.Findings[indexIntegrity]
+	if len(r.Capabilities) == 0 && len(critical(t.content.Extended)) == 0 {
+		f.Message += "; nothing was left to be judged by the plugin " + quote(p.Name())
+		return f
+	}
 	f.Message += ", accepted by the plugin " + quote(p.Name())
 	return f
 }
@@ -163,21 +200,20 @@ func refusedByPlugin(name, what, why string) *reason.Error {
 		WithHint("See what the plugin says; its documentation tells what it demands.")
 }
 
-// pluginFault is the finding where a plugin gives no answer. One that is slow,
-// throttled or interrupted may give it at the next attempt.
+// pluginFault is the finding where a plugin gives no answer. That is no answer
+// of ours either, unless the plugin is missing, too old or unsafe, breaks the
+// protocol, or finds fault with what it was asked.
 func pluginFault(name string, err error) Finding {
 	outcome := Failed
 	switch reason.Of(err) {
-	case reason.PluginTimeout, reason.PluginInterrupted:
+	case reason.PluginTimeout, reason.PluginInterrupted, reason.PluginFailed, reason.PluginStart:
 		outcome = Undecided
 	case reason.PluginRefused:
-		if own, ok := errors.AsType[*plugin.Error](err); ok && (own.Code == plugin.CodeThrottled || own.Code == plugin.CodeTimeout) {
+		own, ok := errors.AsType[*plugin.Error](err)
+		if !ok || own.Code != plugin.CodeValidation && own.Code != plugin.CodeUnsupportedVersion {
 			outcome = Undecided
 		}
 	}
 	fault := reason.Wrap(reason.Of(err), err, "the signature demands the verification plugin %s", quote(name))
-	if fault.Code == "" {
-		fault.Code = reason.VerifyPluginUnavailable
-	}
 	return found(CheckIntegrity, outcome, fault.WithHint("%s", reason.Hint(err)))
 }

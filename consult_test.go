@@ -226,8 +226,10 @@ func TestVerificationPlugin(t *testing.T) {
 			want: want{notation.CheckIntegrity, notation.Failed, reason.PluginName}, identified: true},
 		// attack: PLG-03
 		{name: "crash", part: part{Crash: true}, statement: leveled("audit", "", "*"),
-			want: want{notation.CheckIntegrity, notation.Failed, reason.PluginFailed}, ran: "get-plugin-metadata", identified: true},
+			want: want{notation.CheckIntegrity, notation.Undecided, reason.PluginFailed}, ran: "get-plugin-metadata", identified: true},
 		{name: "its own error", part: part{Capabilities: identity, Error: &plugin.Error{Code: plugin.CodeAccessDenied, Message: "go away"}}, statement: strict("*"),
+			want: want{notation.CheckIntegrity, notation.Undecided, reason.PluginRefused}, ran: metadataAndVerify, identified: true},
+		{name: "finds fault", part: part{Capabilities: identity, Error: &plugin.Error{Code: plugin.CodeValidation, Message: "what is that?"}}, statement: strict("*"),
 			want: want{notation.CheckIntegrity, notation.Failed, reason.PluginRefused}, ran: metadataAndVerify, identified: true},
 		{name: "throttled", part: part{Capabilities: identity, Error: &plugin.Error{Code: plugin.CodeThrottled, Message: "later"}}, statement: strict("*"),
 			want: want{notation.CheckIntegrity, notation.Undecided, reason.PluginRefused}, ran: metadataAndVerify, identified: true},
@@ -259,6 +261,9 @@ func TestVerificationPlugin(t *testing.T) {
 			}
 			if asked != tt.asked || (s.Identity != "") != tt.identified {
 				t.Errorf("asked %t, identity %q", asked, s.Identity)
+			}
+			if err == nil && !strings.Contains(tt.ran, "verify") && (s.Plugin != "" || strings.Contains(s.Findings[0].Message, "accepted")) {
+				t.Errorf("plugin %q, %s", s.Plugin, s.Findings[0].Message)
 			}
 			if err == nil && strings.Contains(tt.ran, "verify") && s.Plugin != "example "+cmp.Or(tt.part.Version, "1.2.0") {
 				t.Errorf("plugin %q", s.Plugin)
@@ -362,4 +367,40 @@ func TestPluginEndsWithVerification(t *testing.T) {
 	if err := process.Signal(syscall.Signal(0)); err == nil {
 		t.Errorf("process %d is still there", pid)
 	}
+}
+
+// Many signatures that demand a plugin ask it once what it can do, and run it a
+// few at a time.
+func TestManySignaturesOnePlugin(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{})
+	host, marker := hostOf(t, part{Capabilities: []plugin.Capability{plugin.CapabilityTrustedIdentity}, Identity: no})
+	repo := newFakeRepo()
+	artifact := repo.push("v1", "artifact")
+	for range 12 {
+		repo.attachEnvelope(t, artifact, seal(t, chain, envelope.Request{Target: artifact, VerificationPlugin: "example"}), thumbprints(chain))
+	}
+	v := verifierFor(t, chain)
+	v.Plugins = host
+	verdict, err := v.Verify(t.Context(), repo, byDigest(t, artifact))
+	checkRefusal(t, verdict, err, notation.ErrRejected, reason.VerifyPluginRefused)
+	words := strings.Fields(ran(t, marker))
+	if n := strings.Count(strings.Join(words, " "), "get-plugin-metadata"); n != 1 || len(words) != 13 {
+		t.Errorf("the plugin was asked %d times what it can do, and run %d times", n, len(words))
+	}
+}
+
+// The advice starts from the signer who is trusted, not from a stranger.
+func TestClosestIsTrusted(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{})
+	stranger := testpki.New(t, testpki.Options{Name: "stranger", KeySet: 1})
+	repo := newFakeRepo()
+	artifact := repo.push("v1", "artifact")
+	repo.attachEnvelope(t, artifact, seal(t, chain, envelope.Request{Target: artifact, VerificationPlugin: "missing"}), thumbprints(chain))
+	repo.signAs(t, artifact, stranger, notation.SignOptions{})
+	v := verifierFor(t, chain)
+	v.Plugins = plugin.NewHost(t.TempDir())
+	verdict, err := v.Verify(t.Context(), repo, byDigest(t, artifact))
+	checkRefusal(t, verdict, err, notation.ErrRejected, reason.PluginNotFound)
 }

@@ -106,7 +106,7 @@ func (s *search) doubts(d discovery) []*reason.Error {
 	var doubts []*reason.Error
 	switch {
 	case s.interrupted != nil:
-		doubts = append(doubts, interrupted(s.interrupted))
+		doubts = append(doubts, interruptedBy(s.interrupted))
 	case d.listErr != nil:
 		doubts = append(doubts, asReason(d.listErr, reason.VerifyListing, "cannot list the signatures"))
 	}

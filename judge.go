@@ -35,6 +35,7 @@ type judge struct {
 	requireRevocation bool
 	plugins           *plugin.Host // nil: none
 	pluginConfig      map[string]string
+	asked             *asked   // about revocation
 	running           *running // plugins
 }
 
@@ -42,7 +43,7 @@ func newJudge(v *Verifier, st *trust.Statement, at time.Time) *judge {
 	return &judge{
 		statement: st, stores: v.Stores, timestamps: len(st.Stores(trust.TSA)) > 0, metadata: v.Metadata, at: at,
 		revocation: checkerOr(v.Revocation, v.Now), evidence: v.Evidence, requireRevocation: v.RequireRevocation,
-		plugins: v.Plugins, pluginConfig: v.PluginConfig, running: new(running),
+		plugins: v.Plugins, pluginConfig: v.PluginConfig, asked: new(asked), running: newRunning(),
 	}
 }
 
@@ -124,6 +125,7 @@ func (j *judge) envelope(ctx context.Context, mediaType string, raw []byte, arti
 const (
 	indexIntegrity    = 0
 	indexAuthenticity = 1
+	indexTimestamp    = 2
 	indexRevocation   = 4
 )
 

@@ -47,6 +47,13 @@ const (
 // blobBuffer is the size in bytes of the pieces in which a blob is read.
 const blobBuffer = 256 << 10
 
+// maxClockSkew is how much later than now a time stamp may be: the clocks of
+// authorities and verifiers differ.
+const maxClockSkew = 5 * time.Minute
+
+// maxPlugins is how many plugins run at the same time in one operation.
+const maxPlugins = 4
+
 // Bounds on what is signed.
 const (
 	// reservedPrefix begins the annotation keys that users must not set

@@ -2,6 +2,7 @@ package notation
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -45,42 +46,97 @@ func (t *trial) notRevoked(ctx context.Context) Finding {
 		}
 	}
 	if t.rootFault != nil {
-		return found(CheckRevocation, Failed, reason.Errorf(reason.VerifyRevocationUntrusted,
-			"nobody was asked, as the chain leads to no trusted root and the addresses in it may be anybody's").
-			WithHint("Add the root to a trust store of the statement, or set its override for revocation to skip."))
+		return t.notAsked()
 	}
 	var signer, authority []revocation.Result
 	var group sync.WaitGroup
 	judged, byPlugin := t.answer.Results[plugin.CapabilityRevocationCheck]
 	if !byPlugin {
-		group.Go(func() { signer = t.check(ctx, t.content.Chain, t.authentic()) })
+		group.Go(func() {
+			signer = t.asked.check(ctx, t.judge, t.content.Chain, revocation.Evidence{Authentic: t.authentic(), Independent: t.stamp != nil})
+		})
 	}
 	if t.stamp != nil {
 		_, latest := t.stamp.Range()
-		group.Go(func() { authority = t.check(ctx, t.stamp.Chain, latest) })
+		group.Go(func() {
+			authority = t.asked.check(ctx, t.judge, t.stamp.Chain, revocation.Evidence{Authentic: latest})
+		})
 	}
 	group.Wait()
 	if byPlugin && !judged.Success {
 		return found(CheckRevocation, Failed, refusedByPlugin(t.content.VerificationPlugin, "revocation", judged.Reason))
 	}
-	if err := ctx.Err(); err != nil {
-		return found(CheckRevocation, Undecided, interrupted(err))
+	f := t.summary(append(signer, authority...), byPlugin)
+	if ctx.Err() != nil && f.Outcome == Undecided {
+		fault := interrupted(ctx)
+		fault.Message += "; " + f.Message
+		return found(CheckRevocation, Undecided, fault)
 	}
-	return t.summary(append(signer, authority...), byPlugin)
+	return f
 }
 
-// check asks about one chain.
-func (t *trial) check(ctx context.Context, chain []*x509.Certificate, authentic time.Time) []revocation.Result {
-	return t.judge.revocation.Check(ctx, chain, revocation.Evidence{Authentic: authentic, OCSP: t.evidence.OCSP, CRLs: t.evidence.CRLs})
+// notAsked is the finding where the policy merely logs that the chain leads to
+// no trusted root, or that this cannot be told.
+func (t *trial) notAsked() Finding {
+	if t.rootFault.Outcome == Undecided {
+		return Finding{
+			Check: CheckRevocation, Outcome: Undecided, Reason: t.rootFault.Reason, Hint: t.rootFault.Hint,
+			Message: printable("nobody was asked, as it is not known whether the root is trusted: " + t.rootFault.Message),
+		}
+	}
+	return found(CheckRevocation, Failed, reason.Errorf(reason.VerifyRevocationUntrusted,
+		"nobody was asked, as the chain leads to no trusted root and the addresses in it may be anybody's").
+		WithHint("Add the root to a trust store of the statement, or set its override for revocation to skip."))
+}
+
+// asked remembers, for one operation, what was learned about chains: many
+// signatures of an artifact tend to have few signers.
+type asked struct {
+	mu     sync.Mutex
+	chains map[string]func() []revocation.Result
+}
+
+// check asks about one chain, or waits for the answer that another signature
+// has asked for. e says by when the signature existed.
+func (a *asked) check(ctx context.Context, j *judge, chain []*x509.Certificate, e revocation.Evidence) []revocation.Result {
+	key := fmt.Append(nil, e.Authentic.UnixNano(), e.Independent)
+	for _, c := range chain {
+		sum := sha256.Sum256(c.Raw)
+		key = append(key, sum[:]...)
+	}
+	a.mu.Lock()
+	learn, ok := a.chains[string(key)]
+	if !ok {
+		e.OCSP, e.CRLs = j.evidence.OCSP, j.evidence.CRLs
+		learn = sync.OnceValue(func() []revocation.Result { return complete(j.revocation.Check(ctx, chain, e), chain) })
+		if a.chains == nil {
+			a.chains = map[string]func() []revocation.Result{}
+		}
+		a.chains[string(key)] = learn
+	}
+	a.mu.Unlock()
+	return learn()
+}
+
+// complete refuses the results of a Checker that are not one for each
+// certificate but the root: what it leaves out it does not vouch for.
+func complete(results []revocation.Result, chain []*x509.Certificate) []revocation.Result {
+	if want := len(chain) - 1; len(results) != want {
+		return []revocation.Result{{Status: revocation.Unavailable, Err: reason.Errorf(reason.RevocationUnavailable,
+			"the checker answered about %d certificates, and was asked about %d", len(results), want)}}
+	}
+	return results
 }
 
 // authentic returns an instant by which the signature certainly existed, as
 // somebody trusted says, or zero.
 func (t *trial) authentic() time.Time {
-	if t.content.Scheme == envelope.SchemeSigningAuthority {
+	switch {
+	case t.verdict.Findings[indexTimestamp].Outcome != Passed: // at best logged
+		return time.Time{}
+	case t.content.Scheme == envelope.SchemeSigningAuthority:
 		return t.content.SigningTime
-	}
-	if t.stamp == nil {
+	case t.stamp == nil:
 		return time.Time{}
 	}
 	_, latest := t.stamp.Range()
@@ -102,24 +158,40 @@ func (t *trial) summary(results []revocation.Result, byPlugin bool) Finding {
 		}
 		return foundError(CheckRevocation, outcome, err, reason.RevocationUnavailable)
 	}
-	unasked := 0
-	for _, r := range results {
-		if r.Status == revocation.NoSource {
-			unasked++
-		}
+	code, message := unchecked(results)
+	if len(results) == 0 && byPlugin {
+		code = ""
 	}
-	if unasked == 0 && (len(results) > 0 || byPlugin) {
+	switch {
+	case code == "":
 		return passed(CheckRevocation, asOf(results, byPlugin, t.content.VerificationPlugin))
-	}
-	message := "not checked: the one certificate is its own root, and nobody vouches for it"
-	if len(results) > 0 {
-		message = fmt.Sprintf("not checked: %d of %d certificates name neither an OCSP responder nor a CRL", unasked, len(results))
-	}
-	if t.requireRevocation {
-		return found(CheckRevocation, Failed, reason.Errorf(reason.VerifyRevocationNoSource, "%s", message).
+	case t.requireRevocation:
+		return found(CheckRevocation, Failed, reason.Errorf(code, "%s", message).
 			WithHint("Have the artifact signed with certificates that say how their revocation can be checked, or do not require it."))
 	}
-	return Finding{Check: CheckRevocation, Outcome: Skipped, Reason: reason.VerifyRevocationNoSource, Message: message}
+	return Finding{Check: CheckRevocation, Outcome: Skipped, Reason: code, Message: message}
+}
+
+// unchecked says of which certificates nobody can tell whether they were
+// revoked. The code is "" if there are none.
+func unchecked(results []revocation.Result) (code reason.Code, message string) {
+	if len(results) == 0 {
+		return reason.VerifyRevocationNoSource, "not checked: the one certificate is its own root, and nobody else vouches for it"
+	}
+	unasked := 0
+	for _, r := range results {
+		if r.Status != revocation.NoSource {
+			continue
+		}
+		unasked++
+		if r.Err != nil && r.Err.Code != reason.RevocationNoSource { // those who were asked do not tell
+			return r.Err.Code, printable("not checked: " + r.Err.Error())
+		}
+	}
+	if unasked == 0 {
+		return "", ""
+	}
+	return reason.VerifyRevocationNoSource, fmt.Sprintf("not checked: %d of %d certificates name neither an OCSP responder nor a CRL", unasked, len(results))
 }
 
 // worst returns the index of the worst of the results that stand in the way, or
@@ -177,7 +249,7 @@ func asOf(results []revocation.Result, byPlugin bool, name string) string {
 // authority whose certificates are revoked, or of which that cannot be learned.
 func refuseRevoked(checker revocation.Checker) func(context.Context, []*x509.Certificate, time.Time) error {
 	return func(ctx context.Context, chain []*x509.Certificate, at time.Time) error {
-		results := checker.Check(ctx, chain, revocation.Evidence{Authentic: at})
+		results := complete(checker.Check(ctx, chain, revocation.Evidence{Authentic: at}), chain)
 		i := worst(results)
 		if i < 0 {
 			return nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/notaryv2/notation"
@@ -15,6 +16,7 @@ import (
 	"github.com/notaryv2/notation/internal/testpki"
 	"github.com/notaryv2/notation/reason"
 	"github.com/notaryv2/notation/revocation"
+	"github.com/notaryv2/notation/trust"
 )
 
 func withReason(code reason.Code) *reason.Error { return reason.Errorf(code, "because of %s", code) }
@@ -32,6 +34,7 @@ var (
 	revoked     = revocation.Result{Status: revocation.Revoked, Err: withReason(reason.RevocationRevoked)}
 	unknown     = revocation.Result{Status: revocation.Unknown, Err: withReason(reason.RevocationUnknown)}
 	unavailable = revocation.Result{Status: revocation.Unavailable, Err: withReason(reason.RevocationUnavailable)}
+	notKept     = revocation.Result{Status: revocation.NoSource, Err: withReason(reason.RevocationNotKept)}
 	noSource    = revocation.Result{Status: revocation.NoSource, Err: withReason(reason.RevocationNoSource)}
 )
 
@@ -64,8 +67,13 @@ func TestRevocation(t *testing.T) {
 		{"no source for one", strictly, answers(good, noSource), false, is(notation.Skipped, reason.VerifyRevocationNoSource), "1 of 2"},
 		{"no source, required", strictly, answers(good, noSource), true, is(notation.Failed, reason.VerifyRevocationNoSource), "1 of 2"},
 		{"no source, required, logged", logged, answers(noSource, good), true, is(notation.Logged, reason.VerifyRevocationNoSource), "1 of 2"},
-		{"no results", strictly, func([]*x509.Certificate, revocation.Evidence) []revocation.Result { return nil }, false, is(notation.Skipped, reason.VerifyRevocationNoSource), "its own root"},
-		{"no results, required", strictly, func([]*x509.Certificate, revocation.Evidence) []revocation.Result { return nil }, true, is(notation.Failed, reason.VerifyRevocationNoSource), "its own root"},
+		{"no results", strictly, func([]*x509.Certificate, revocation.Evidence) []revocation.Result { return nil }, false, is(notation.Undecided, reason.RevocationUnavailable), "about 0"},
+		{"fewer results", strictly, func([]*x509.Certificate, revocation.Evidence) []revocation.Result { return []revocation.Result{good} }, true, is(notation.Undecided, reason.RevocationUnavailable), "about 1"},
+		{"more results", strictly, func([]*x509.Certificate, revocation.Evidence) []revocation.Result {
+			return []revocation.Result{good, good, good}
+		}, false, is(notation.Undecided, reason.RevocationUnavailable), "about 3"},
+		{"nobody keeps it", strictly, answers(notKept, good), false, is(notation.Skipped, reason.RevocationNotKept), "because of"},
+		{"nobody keeps it, required", strictly, answers(good, notKept), true, is(notation.Failed, reason.RevocationNotKept), "because of"},
 		{"skipped", skipped, nil, true, is(notation.Skipped, reason.VerifySkippedByPolicy), "skips"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -168,6 +176,7 @@ func TestAuthenticTimeOfRevocation(t *testing.T) {
 		{"time stamp", strictly, stamped(t, chain, tsa, envelope.Request{}), []time.Time{latest, latest}},
 		{"time stamp not looked at", afterExpiry, stamped(t, chain, tsa, envelope.Request{}), []time.Time{{}}},
 		{"time stamp missing, logged", `"level": "permissive"`, seal(t, chain, envelope.Request{Target: target(), SigningTime: now.Add(-time.Minute)}), []time.Time{{}}},
+		{"signing authority, before its certificate", `"level": "permissive"`, rawAuthority(t, chain, time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)), []time.Time{{}}},
 		{"signing authority", strictly, seal(t, chain, envelope.Request{Target: target(), Scheme: envelope.SchemeSigningAuthority, SigningTime: now.Add(-time.Minute)}), []time.Time{now.Add(-time.Minute)}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -180,10 +189,13 @@ func TestAuthenticTimeOfRevocation(t *testing.T) {
 					if c[0].Equal(tsa.Leaf()) {
 						e.Authentic = e.Authentic.Add(time.Hour) // tell it from the other
 					}
+					if e.Independent != (tt.name == "time stamp" && c[0].Equal(chain.Leaf())) {
+						t.Errorf("independent %t of %s", e.Independent, c[0].Subject)
+					}
 					asked <- e
 					return []revocation.Result{good, good}
 				}),
-				Evidence: revocation.Evidence{OCSP: [][]byte{{1}}, CRLs: [][]byte{{2}}, Authentic: now.AddDate(-9, 0, 0)},
+				Evidence: revocation.Evidence{OCSP: [][]byte{{1}}, CRLs: [][]byte{{2}}, Authentic: now.AddDate(-9, 0, 0), Independent: true},
 			}
 			if _, err := decide(t, v, tt.env); err != nil {
 				t.Fatal(err)
@@ -308,4 +320,81 @@ func TestRevocationInterrupted(t *testing.T) {
 	env := seal(t, chain, envelope.Request{Target: target()})
 	verdict, err := v.VerifyEnvelope(ctx, env, envelope.MediaTypeJWS, target(), scope)
 	checkRefusal(t, verdict, err, notation.ErrUndecided, reason.VerifyInterrupted)
+}
+
+// rawAuthority is an envelope of a signing authority whose certificates were not
+// valid at the time for which it vouches: no Signer of ours makes one.
+func rawAuthority(t testing.TB, chain *testpki.Chain, at time.Time) []byte {
+	t.Helper()
+	r := envelope.Request{MediaType: envelope.MediaTypeJWS, Target: target(), Scheme: envelope.SchemeSigningAuthority, SigningTime: at}
+	unsigned, err := envelope.New(r, envelope.ECDSASHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := unsigned.Seal(rawECDSA(t, chain.Key, unsigned.ToBeSigned()), chain.Certs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return env
+}
+
+// What was learned counts, also if time was up then.
+func TestRevokedThoughInterrupted(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	v := verifierFor(t, chain)
+	v.Revocation = checker(func([]*x509.Certificate, revocation.Evidence) []revocation.Result {
+		cancel()
+		return []revocation.Result{unavailable, revoked}
+	})
+	verdict, err := v.VerifyEnvelope(ctx, seal(t, chain, envelope.Request{Target: target()}), envelope.MediaTypeJWS, target(), scope)
+	checkRefusal(t, verdict, err, notation.ErrRejected, reason.RevocationRevoked)
+}
+
+// Many signatures by one signer ask once.
+func TestRevocationIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{})
+	repo := newFakeRepo()
+	artifact := repo.push("v1", "artifact")
+	for range 30 {
+		repo.signAs(t, artifact, chain, notation.SignOptions{})
+	}
+	var asked atomic.Int32
+	v := verifierFor(t, chain)
+	v.Revocation = checker(func([]*x509.Certificate, revocation.Evidence) []revocation.Result {
+		asked.Add(1)
+		return []revocation.Result{unavailable, good}
+	})
+	verdict, err := v.Verify(t.Context(), repo, byDigest(t, artifact))
+	checkRefusal(t, verdict, err, notation.ErrUndecided, reason.RevocationUnavailable)
+	if asked.Load() != 1 || len(verdict.Signatures) != 30 {
+		t.Errorf("asked %d times about %d signatures", asked.Load(), len(verdict.Signatures))
+	}
+}
+
+// A trust store that cannot be read leaves open whether the root is trusted,
+// also where the policy merely logs authenticity.
+func TestUnreadableStoreUnderAudit(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{})
+	for _, tt := range []struct {
+		name, override string
+		plugin         string
+		want           notation.Outcome
+	}{
+		{"logged", "", "", notation.Passed},
+		{"revocation enforced", `"revocation": "enforce"`, "", notation.Undecided},
+		{"plugin demanded", "", "example", notation.Undecided},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			v := &notation.Verifier{Policy: statement(t, leveled("audit", tt.override, "*")), Stores: trust.NewStores(&diskFS{MapFS: fstest.MapFS{"ca/test/root.crt": {Data: chain.Root().Raw, Mode: 0o644}}, broken: true})}
+			verdict, err := decide(t, v, seal(t, chain, envelope.Request{Target: target(), VerificationPlugin: tt.plugin}))
+			if verdict.Outcome != tt.want {
+				t.Errorf("%s: %v", verdict.Outcome, err)
+			}
+		})
+	}
 }

@@ -163,7 +163,7 @@ func (s *search) run(ctx context.Context) {
 		case <-hedge.C:
 			window = len(s.candidates)
 		case <-ctx.Done():
-			s.interrupted = ctx.Err()
+			s.interrupted = context.Cause(ctx)
 			return
 		}
 	}
@@ -241,6 +241,7 @@ func (s *search) look(parent context.Context, d oci.Descriptor) sighting {
 			return s.missed(verdict, err, ctx.Err() != nil && parent.Err() == nil)
 		}
 	}
+	release() // what is kept of it is small, and asking others takes its time
 	verdict = s.judge.envelope(parent, m.Envelope.MediaType, env, s.artifact)
 	verdict.Digest = d.Digest
 	got := sighting{verdict: verdict}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"maps"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -51,8 +53,7 @@ type SignOptions struct {
 	// Agent names the signing program and its version, "notation/1.0.0". It is
 	// not signed and never validated. "": a name of this library.
 	Agent string
-	// Now is the clock; nil: time.Now. It is read once. The signing time is in
-	// whole seconds.
+	// Now is the clock; nil: time.Now. The signing time is in whole seconds.
 	Now func() time.Time
 }
 
@@ -84,6 +85,9 @@ func Sign(ctx context.Context, repo oci.Repository, ref oci.Reference, key signe
 	}
 	if fault := checkReference(repo, ref); fault != nil {
 		return Signed{}, fault
+	}
+	if key == nil {
+		return Signed{}, noKey()
 	}
 	var layer oci.Descriptor
 	var stamp *Timestamp
@@ -139,21 +143,24 @@ func (o *SignOptions) request() (envelope.Request, error) {
 	if len(agent) > maxAgentBytes || !utf8.ValidString(agent) {
 		return envelope.Request{}, reason.Errorf(reason.SignAgent, "the name of the signing agent is longer than %d bytes or is not UTF-8", maxAgentBytes)
 	}
-	now := o.Now
-	if now == nil {
-		now = time.Now
-	}
 	if o.Scheme == envelope.SchemeSigningAuthority && o.Timestamp != nil {
 		return envelope.Request{}, uselessStamp()
 	}
 	r := envelope.Request{
-		MediaType: mediaType, Scheme: o.Scheme, SigningTime: now().UTC().Truncate(time.Second), Agent: agent,
+		MediaType: mediaType, Scheme: o.Scheme, SigningTime: o.now().Truncate(time.Second), Agent: agent,
 		VerificationPlugin: o.VerificationPlugin, PluginMinVersion: o.PluginMinVersion, Extended: o.Extended,
 	}
 	if o.Expiry > 0 {
 		r.Expiry = r.SigningTime.Add(o.Expiry)
 	}
 	return r, nil
+}
+
+func (o *SignOptions) now() time.Time {
+	if o.Now == nil {
+		return time.Now().UTC()
+	}
+	return o.Now().UTC()
 }
 
 // checkMetadata refuses metadata that could not be told from the format's own
@@ -182,6 +189,10 @@ func checkMetadata(metadata map[string]string) error {
 	return nil
 }
 
+func noKey() *reason.Error {
+	return reason.Errorf(reason.SignerKeyMissing, "there is nothing to sign with").WithHint("Give a Signer.")
+}
+
 // uselessStamp is the error where a time stamp is asked for and no verifier
 // would look at it.
 func uselessStamp() *reason.Error {
@@ -197,21 +208,20 @@ type signed struct {
 	stamp       *Timestamp
 }
 
-// sign has a Signer sign r and reads what it returned. A Signer may be anyone's,
-// so the envelope must be well-formed and be for what was asked; that its
-// signature holds, the Signer has checked (envelope.Unsigned.Seal). Then it asks
+// sign has a Signer sign r and verifies what it returned. A Signer may be
+// anyone's, so the signature must hold and be for what was asked. Then it asks
 // for the time stamp.
 func (o *SignOptions) sign(ctx context.Context, do func(context.Context, envelope.Request) (signer.Result, error), r envelope.Request) (signed, error) {
 	result, err := do(ctx, r)
 	if err != nil {
 		return signed{}, err
 	}
-	parsed, err := envelope.Parse(r.MediaType, result.Envelope)
+	verified, err := open(r.MediaType, result.Envelope)
 	if err != nil {
 		return signed{}, err
 	}
-	claims := parsed.Claims()
-	if otherArtifact(&claims.Target, &r.Target) != nil || !extends(claims.Target.Annotations, r.Target.Annotations) {
+	claims := verified.Content()
+	if otherArtifact(&claims.Target, &r.Target) != nil || !extends(claims.Target.Annotations, r.Target.Annotations) || !meets(&claims, &r) {
 		return signed{}, reason.Errorf(reason.SignOtherTarget, "the signer returned a signature for something else than it was asked to sign").
 			WithHint("Do not use this signer.")
 	}
@@ -222,7 +232,8 @@ func (o *SignOptions) sign(ctx context.Context, do func(context.Context, envelop
 	if o.Timestamp == nil {
 		return s, nil
 	}
-	return s, o.countersign(ctx, &s, &claims)
+	err = o.countersign(ctx, &s, &claims)
+	return s, err
 }
 
 // extends reports whether signed metadata is what was asked for. A plugin that
@@ -235,6 +246,24 @@ func extends(signed, asked map[string]string) bool {
 	}
 	for key := range signed {
 		if _, ok := asked[key]; !ok && strings.HasPrefix(key, reservedPrefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// meets reports whether an envelope has the signed attributes that were asked
+// for. It may have more, as the choice of a plugin.
+func meets(c *envelope.Content, r *envelope.Request) bool {
+	if r.Scheme != 0 && c.Scheme != r.Scheme || !r.Expiry.IsZero() && c.Expiry.IsZero() ||
+		r.VerificationPlugin != "" && c.VerificationPlugin != r.VerificationPlugin ||
+		r.PluginMinVersion != "" && c.PluginMinVersion != r.PluginMinVersion {
+		return false
+	}
+	for _, asked := range r.Extended {
+		if !slices.ContainsFunc(c.Extended, func(a envelope.Attribute) bool {
+			return a.Key == asked.Key && a.Critical == asked.Critical && reflect.DeepEqual(a.Value, asked.Value)
+		}) {
 			return false
 		}
 	}
@@ -267,11 +296,16 @@ func (o *SignOptions) countersign(ctx context.Context, s *signed, claims *envelo
 		return err
 	}
 	info := verified.Info()
-	if err := validThroughout(claims.Chain, newTimestamp(&info).Earliest, newTimestamp(&info).Latest); err != nil {
+	stamp := newTimestamp(&info)
+	if stamp.Earliest.After(o.now().Add(maxClockSkew)) {
+		return reason.Errorf(reason.SignTimestamp, "the time stamp is of %s, which is yet to come", printedTime(stamp.Time)).
+			WithHint("Check the clock of this machine, or use another time-stamping authority.")
+	}
+	if err := validThroughout(claims.Chain, stamp.Earliest, stamp.Latest); err != nil {
 		return reason.Wrap(reason.SignTimestamp, err, "the time stamp would not help, as the signer's certificates are not valid throughout its time").
 			WithHint("Renew the certificate, or check the clock of the time-stamping authority.")
 	}
-	s.stamp = newTimestamp(&info)
+	s.stamp = stamp
 	return nil
 }
 

@@ -143,6 +143,31 @@ func TestSignFails(t *testing.T) {
 			r.Target.Digest = digest.FromString("other")
 			return honest.Sign(ctx, r)
 		}, reason.SignOtherTarget},
+		{"no expiry", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
+			r.Expiry = time.Time{}
+			return honest.Sign(ctx, r)
+		}, reason.SignOtherTarget},
+		{"other scheme", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
+			r.Scheme = envelope.SchemeSigningAuthority
+			return honest.Sign(ctx, r)
+		}, reason.SignOtherTarget},
+		{"no plugin", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
+			r.VerificationPlugin, r.PluginMinVersion, r.Extended = "", "", nil
+			return honest.Sign(ctx, r)
+		}, reason.SignOtherTarget},
+		{"other version of the plugin", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
+			r.PluginMinVersion = "1.0.0"
+			return honest.Sign(ctx, r)
+		}, reason.SignOtherTarget},
+		{"other attribute", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
+			r.Extended = []envelope.Attribute{{Key: "x", Critical: true, Value: "z"}}
+			return honest.Sign(ctx, r)
+		}, reason.SignOtherTarget},
+		{"broken signature", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
+			made, err := honest.Sign(ctx, r)
+			made.Envelope = []byte(strings.Replace(string(made.Envelope), `"signature":"`, `"signature":"AAAA`, 1))
+			return made, err
+		}, reason.EnvelopeSignature},
 		{"less metadata", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
 			r.Target.Annotations = nil
 			return honest.Sign(ctx, r)
@@ -156,7 +181,10 @@ func TestSignFails(t *testing.T) {
 			t.Parallel()
 			repo := newFakeRepo()
 			artifact := repo.push("v1", "artifact")
-			_, err := notation.Sign(t.Context(), repo, reference(t, scope+tt.ref), tt.key, notation.SignOptions{Metadata: map[string]string{"asked": "this"}})
+			_, err := notation.Sign(t.Context(), repo, reference(t, scope+tt.ref), tt.key, notation.SignOptions{
+				Metadata: map[string]string{"asked": "this"}, Expiry: time.Hour, Scheme: envelope.SchemeX509,
+				VerificationPlugin: "example", PluginMinVersion: "2.0.0", Extended: []envelope.Attribute{{Key: "x", Critical: true, Value: "y"}},
+			})
 			if err == nil || reason.Of(err) != tt.code {
 				t.Errorf("%v (%s), want %s", err, reason.Of(err), tt.code)
 			}

@@ -20,7 +20,7 @@ func (t *trial) timestamp() Finding {
 	if len(c.Timestamp) == 0 {
 		return found(CheckAuthenticTimestamp, Failed, reason.Errorf(reason.VerifyTimestampMissing,
 			"the statement %q demands a time stamp, and the signature has none", t.statement.Name()).
-			WithHint("Have the artifact signed with a time stamp, or set verifyTimestamp to afterCertExpiry."))
+			WithHint("%s", t.withoutStamp()))
 	}
 	token, err := timestamp.Parse(c.Timestamp)
 	if err != nil {
@@ -39,11 +39,27 @@ func (t *trial) timestamp() Finding {
 	store, _, _ := t.stores.Find(refs, info.Chain[len(info.Chain)-1])
 	stamp := newTimestamp(&info)
 	stamp.Store = store.String()
+	if stamp.Earliest.After(t.at.Add(maxClockSkew)) {
+		return found(CheckAuthenticTimestamp, Failed, reason.Errorf(reason.VerifyFutureTime,
+			"the time stamp is of %s, which is yet to come", printedTime(stamp.Time)).
+			WithHint("Check the clock of this machine; if it is right, do not trust this time-stamping authority."))
+	}
 	if err := validThroughout(c.Chain, stamp.Earliest, stamp.Latest); err != nil {
 		return foundError(CheckAuthenticTimestamp, Failed, err, reason.CertExpired)
 	}
 	t.stamp, t.verdict.Timestamp = &info, stamp
 	return passed(CheckAuthenticTimestamp, "all certificates were valid at the time of the stamp, "+printedTime(info.Time))
+}
+
+// withoutStamp is what can be done about a signature that has no time stamp.
+func (t *trial) withoutStamp() string {
+	switch {
+	case anyExpired(t.content.Chain, t.at): // nothing else could help
+		return "A certificate of the signer has expired; have the artifact signed again, with a time stamp."
+	case t.statement.TimestampAfterCertExpiry():
+		return "Have the artifact signed with a time stamp."
+	}
+	return "Have the artifact signed with a time stamp, or set verifyTimestamp to afterCertExpiry."
 }
 
 // roots returns the certificates of trust stores, and the error of the first

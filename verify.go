@@ -1,6 +1,7 @@
 package notation
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -82,8 +83,8 @@ func (v *Verifier) Verify(ctx context.Context, repo oci.Repository, ref oci.Refe
 	if err := j.hopeless(); err != nil {
 		return verdict, verdict.end(CheckPolicy, unloaded(err), asReason(err, reason.StoreUnreadable, "no trust anchor can be read"))
 	}
-	if err := ctx.Err(); err != nil {
-		return verdict, verdict.end(CheckDiscovery, Undecided, interrupted(err))
+	if ctx.Err() != nil {
+		return verdict, verdict.end(CheckDiscovery, Undecided, interrupted(ctx))
 	}
 	j.claimed = true
 	d, err := discover(ctx, repo, ref)
@@ -111,8 +112,8 @@ func (v *Verifier) VerifyEnvelope(ctx context.Context, env []byte, mediaType str
 	if err != nil {
 		return verdict, err
 	}
-	if err := ctx.Err(); err != nil {
-		return verdict, verdict.end(CheckDiscovery, Undecided, interrupted(err))
+	if ctx.Err() != nil {
+		return verdict, verdict.end(CheckDiscovery, Undecided, interrupted(ctx))
 	}
 	verdict.Signatures = []SignatureVerdict{j.envelope(ctx, mediaType, env, artifact)}
 	return verdict, verdict.single()
@@ -229,7 +230,10 @@ func asReason(err error, code reason.Code, message string) *reason.Error {
 	return reason.Wrap(code, err, "%s", message).WithHint("%s", reason.Hint(err))
 }
 
-func interrupted(err error) *reason.Error {
+// interrupted is the error where ctx has ended.
+func interrupted(ctx context.Context) *reason.Error { return interruptedBy(context.Cause(ctx)) }
+
+func interruptedBy(err error) *reason.Error {
 	return reason.Wrap(reason.VerifyInterrupted, err, "verification was interrupted").
 		WithHint("Allow more time, or try again.")
 }
@@ -263,28 +267,42 @@ func (v *Verdict) reject() error {
 }
 
 // closest returns the signature that came closest to passing, and its first
-// failed finding: the later that comes, the closer.
+// failed finding.
 func (v *Verdict) closest() (SignatureVerdict, Finding) {
-	best, reached := 0, -1
+	best := slices.IndexFunc(v.Signatures, func(s SignatureVerdict) bool { return s.first(Failed) >= 0 })
 	for i := range v.Signatures {
-		n := v.Signatures[i].first(Failed)
-		if n > reached || n == reached && v.Signatures[i].closerThan(&v.Signatures[best]) {
-			best, reached = i, n
+		if v.Signatures[i].first(Failed) >= 0 && v.Signatures[i].closerThan(&v.Signatures[best]) {
+			best = i
 		}
 	}
-	return v.Signatures[best], v.Signatures[best].Findings[reached]
+	s := v.Signatures[best]
+	return s, s.Findings[s.first(Failed)]
 }
 
-// closerThan orders signatures that failed the same check first: a known root
-// counts more than an unknown one, and fewer failures more than many.
+// closerThan orders signatures that failed. One under a trusted root comes
+// first, whatever else it lacks: advice that starts from a stranger's would lead
+// to trust in that stranger. Then the later the first failure the closer, and
+// few failures count more than many.
 func (s *SignatureVerdict) closerThan(t *SignatureVerdict) bool {
-	known := func(s *SignatureVerdict) bool {
-		return s.Findings[s.first(Failed)].Reason != reason.VerifyRootUntrusted
+	return cmp.Or(
+		cmp.Compare(s.known(), t.known()),
+		cmp.Compare(s.first(Failed), t.first(Failed)),
+		cmp.Compare(t.failures(), s.failures()),
+	) > 0
+}
+
+// known ranks a signature by its signer: 0 if the envelope tells none, 1 for a
+// stranger, 2 for one under a trusted root.
+func (s *SignatureVerdict) known() int {
+	if s.Subject == "" {
+		return 0
 	}
-	if known(s) != known(t) {
-		return known(s)
+	for _, f := range s.Findings {
+		if f.Reason == reason.VerifyRootUntrusted || f.Reason == reason.VerifyStoreType {
+			return 1
+		}
 	}
-	return s.failures() < t.failures()
+	return 2
 }
 
 func (s *SignatureVerdict) failures() (n int) {
