@@ -128,7 +128,8 @@ func (n Name) Attributes() []Attribute {
 // characters, spaces other than U+0020) is escaped as hex pairs, and a value
 // that is no text, or whose type has no short name, is written as "#" and its
 // DER in hex (RFC 4514 section 2.4). [Parse] reads the result back to an equal
-// name if each value is text, not empty and without NUL.
+// name if each value is text, not empty and without NUL, and the result is not
+// longer than Parse takes.
 func (n Name) String() string {
 	var b strings.Builder
 	for i, a := range n.attributes {
