@@ -12,6 +12,7 @@ import (
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/internal/testpki"
+	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
 	"strings"
 	"testing"
@@ -111,6 +112,11 @@ func rawECDSA(t testing.TB, key crypto.Signer, message []byte) []byte {
 // the checks that stand between an honest signer and a bad envelope.
 func rawJWS(t testing.TB, key crypto.Signer, chain []*x509.Certificate, extra map[string]any, crit ...string) []byte {
 	t.Helper()
+	return rawJWSOf(t, target(), key, chain, extra, crit...)
+}
+
+func rawJWSOf(t testing.TB, artifact oci.Descriptor, key crypto.Signer, chain []*x509.Certificate, extra map[string]any, crit ...string) []byte {
+	t.Helper()
 	b64 := base64.RawURLEncoding.EncodeToString
 	protected := map[string]any{
 		"alg": "ES256", "cty": envelope.MediaTypePayload,
@@ -122,7 +128,7 @@ func rawJWS(t testing.TB, key crypto.Signer, chain []*x509.Certificate, extra ma
 		protected[k] = v
 	}
 	p := b64(mustJSON(t, protected))
-	payload := b64(mustJSON(t, map[string]any{"targetArtifact": target()}))
+	payload := b64(mustJSON(t, map[string]any{"targetArtifact": artifact}))
 	var der [][]byte
 	for _, c := range chain {
 		der = append(der, c.Raw)

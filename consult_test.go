@@ -207,6 +207,9 @@ func TestVerificationPlugin(t *testing.T) {
 		{name: "attributes processed", part: part{Capabilities: both, Identity: yes, Revocation: yes, Processed: []string{"example.b", "example.a"}},
 			request: envelope.Request{Extended: critical}, statement: strict("*"),
 			want: want{notation.CheckIntegrity, notation.Passed, ""}, ran: metadataAndVerify},
+		{name: "attributes processed, nothing else asked", part: part{Capabilities: revocationCheck, Revocation: no, Processed: []string{"example.b", "example.a"}},
+			request: envelope.Request{Extended: critical}, statement: leveled("strict", `"revocation": "skip"`, "*"),
+			want: want{notation.CheckIntegrity, notation.Passed, ""}, ran: metadataAndVerify, identified: true},
 		// attack: ENV-02
 		{name: "attribute not processed", part: part{Capabilities: both, Identity: yes, Revocation: yes, Processed: []string{"example.b"}},
 			request: envelope.Request{Extended: critical}, statement: leveled("audit", "", "*"),

@@ -270,6 +270,7 @@ func TestLiveRevocation(t *testing.T) {
 		{"good", testpki.OCSPGood(), false, nil, notation.Passed},
 		{"good, with a clock", testpki.OCSPGood(), false, time.Now, notation.Passed},
 		{"revoked", testpki.OCSPRevoked(now.Add(-time.Hour), 1), false, nil, notation.Failed},
+		{"good, with a clock that is late", testpki.OCSPGood(), false, func() time.Time { return now.Add(3 * time.Hour) }, notation.Undecided},
 		{"down", nil, true, time.Now, notation.Undecided},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

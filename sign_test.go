@@ -163,6 +163,15 @@ func TestSignFails(t *testing.T) {
 			r.Extended = []envelope.Attribute{{Key: "x", Critical: true, Value: "z"}}
 			return honest.Sign(ctx, r)
 		}, reason.SignOtherTarget},
+		{"attribute not critical", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
+			r.Extended = []envelope.Attribute{{Key: "x", Value: "y"}}
+			return honest.Sign(ctx, r)
+		}, reason.SignOtherTarget},
+		{"attribute of another name", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
+			r.Extended = []envelope.Attribute{{Key: "z", Critical: true, Value: "y"}}
+			return honest.Sign(ctx, r)
+		}, reason.SignOtherTarget},
+		{"no key", ":v1", nil, reason.SignerKeyMissing},
 		{"broken signature", ":v1", func(ctx context.Context, r envelope.Request) (signer.Result, error) {
 			made, err := honest.Sign(ctx, r)
 			made.Envelope = []byte(strings.Replace(string(made.Envelope), `"signature":"`, `"signature":"AAAA`, 1))
@@ -181,7 +190,11 @@ func TestSignFails(t *testing.T) {
 			t.Parallel()
 			repo := newFakeRepo()
 			artifact := repo.push("v1", "artifact")
-			_, err := notation.Sign(t.Context(), repo, reference(t, scope+tt.ref), tt.key, notation.SignOptions{
+			var key signer.Signer
+			if tt.key != nil {
+				key = tt.key
+			}
+			_, err := notation.Sign(t.Context(), repo, reference(t, scope+tt.ref), key, notation.SignOptions{
 				Metadata: map[string]string{"asked": "this"}, Expiry: time.Hour, Scheme: envelope.SchemeX509,
 				VerificationPlugin: "example", PluginMinVersion: "2.0.0", Extended: []envelope.Attribute{{Key: "x", Critical: true, Value: "y"}},
 			})
@@ -251,5 +264,24 @@ func TestSignMore(t *testing.T) {
 	annotations := repo.listings[artifact.Digest][0].Annotations
 	if annotations["of.the"] != "signer" || annotations[oci.AnnotationThumbprints] == "[]" {
 		t.Errorf("annotations %v", annotations)
+	}
+}
+
+// A signer may add metadata, but none under the names of the format.
+//
+// attack: ENV-10
+func TestSignerAddsReserved(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{})
+	for key, code := range map[string]reason.Code{"io.cncf.notary.x": reason.SignOtherTarget, "io.cncf": ""} {
+		repo := newFakeRepo()
+		artifact := repo.push("v1", "artifact")
+		adds := fakeSigner(func(_ context.Context, r envelope.Request) (signer.Result, error) {
+			r.Target.Annotations = map[string]string{key: "y"}
+			return signer.Result{Envelope: rawJWSOf(t, r.Target, chain.Key, chain.Certs, nil)}, nil
+		})
+		if _, err := notation.Sign(t.Context(), repo, byDigest(t, artifact), adds, notation.SignOptions{}); reason.Of(err) != code {
+			t.Errorf("%s: %v", key, err)
+		}
 	}
 }

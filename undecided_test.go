@@ -72,6 +72,35 @@ func (d *diskFS) Open(name string) (fs.File, error) {
 	return d.MapFS.Open(name)
 }
 
+// TestUnreadableTSAStore: a tsa store that is not there matters less than one
+// that cannot be read, in whatever order they come.
+func TestUnreadableTSAStore(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{})
+	tsa := newTSA(t, time.Now(), testpki.Options{})
+	env := stamped(t, chain, tsa, envelope.Request{})
+	for _, order := range []string{`"tsa:t", "tsa:missing"`, `"tsa:missing", "tsa:t"`, `"tsa:t", "tsa:t2"`} {
+		v := &notation.Verifier{
+			Policy: statement(t, `"signatureVerification": {"level": "strict"}, "trustStores": ["ca:test", `+order+`], "trustedIdentities": ["*"]`),
+			Stores: trust.NewStores(&tsaBroken{MapFS: fstest.MapFS{
+				"ca/test/root.crt": {Data: chain.Root().Raw, Mode: 0o644}, "tsa/t/root.crt": {Data: tsa.Root().Raw, Mode: 0o644}, "tsa/t2/root.crt": {Data: tsa.Root().Raw, Mode: 0o644},
+			}}),
+		}
+		verdict, err := decide(t, v, env)
+		checkRefusal(t, verdict, err, notation.ErrUndecided, reason.StoreUnreadable)
+	}
+}
+
+// tsaBroken fails to read what is in tsa stores.
+type tsaBroken struct{ fstest.MapFS }
+
+func (b *tsaBroken) Open(name string) (fs.File, error) {
+	if strings.HasPrefix(name, "tsa/") && strings.HasSuffix(name, ".crt") {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("input/output error")}
+	}
+	return b.MapFS.Open(name)
+}
+
 // TestUnreadableStore is no no: the next verification may find the anchor.
 func TestUnreadableStore(t *testing.T) {
 	t.Parallel()
