@@ -105,6 +105,10 @@ func addEntry(index, entry []byte, d digest.Digest) ([]byte, error) {
 		b.Write(m.value)
 	}
 	b.WriteByte('}')
+	// A member in another case that said nothing, such as a null, now contradicts.
+	if _, err := parseIndex(b.Bytes()); err != nil {
+		return nil, reason.Wrap(reason.Of(err), err, "an entry cannot be added to the index")
+	}
 	if b.Len() > maxIndexSize {
 		return nil, reason.Errorf(reason.OCITooLarge, "index would be %d bytes long, more than the limit of %d", b.Len(), maxIndexSize)
 	}

@@ -70,11 +70,11 @@ func (s *source) incomplete() error {
 }
 
 // Referrers implements [oci.Repository]. It asks the referrers API and the
-// referrers tag at once and merges what they list; where neither exists, it
-// asks the API's predecessor. A place that fails is an error, returned with
-// what the others listed. Entries with another artifact type than the one
-// asked for are dropped, as are those that name the subject itself. Codes:
-// registry.*, oci.digest-algorithm.
+// referrers tag at once and merges what they list; where there is no such API
+// and the tag lists nothing that was asked for, it asks the API's predecessor.
+// A place that fails is an error, returned with what the others listed. Entries
+// with another artifact type than the one asked for are dropped, as are those
+// that name the subject itself. Codes: registry.*, oci.digest-algorithm.
 func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, o oci.ReferrersOptions) (oci.Listing, error) {
 	l, _, _, err := r.list(ctx, subject, o, known{actions: actionsPull})
 	return l, err
@@ -108,7 +108,7 @@ func (r *Repository) list(ctx context.Context, subject digest.Digest, o oci.Refe
 	wg.Wait()
 
 	sources := []*source{k.api, k.tag.source(c)}
-	if k.api.absent && k.tag.absent {
+	if c.needsPredecessor(sources[0], sources[1]) {
 		sources = append(sources, r.listPredecessor(ctx, subject, c, k.actions)...)
 	}
 	l, err := c.merge(sources)
@@ -213,38 +213,6 @@ func (r *Repository) listAPI(ctx context.Context, subject digest.Digest, c colle
 		method: http.MethodGet, url: first, what: what,
 		accept: []string{ocispec.MediaTypeImageIndex}, limit: maxIndex, actions: actions,
 	}, isAbsent, parseIndex)
-}
-
-// listPredecessor asks the two endpoints of the ORAS artifacts-spec at once. A
-// registry that knows neither may answer them with any refusal.
-func (r *Repository) listPredecessor(ctx context.Context, subject digest.Digest, c collector, actions []string) []*source {
-	current := r.repoURL("_oras", "artifacts", "referrers")
-	older := r.url("/oras/artifacts/v1/" + r.name.Repository() + "/manifests/" + string(subject) + "/referrers")
-	query := url.Values{}
-	if c.artifactType != "" {
-		query.Set("artifactType", c.artifactType)
-	}
-	older.RawQuery = query.Encode()
-	query.Set("digest", string(subject))
-	current.RawQuery = query.Encode()
-
-	sources := make([]*source, 2)
-	var wg sync.WaitGroup
-	for i, u := range []*url.URL{current, older} {
-		wg.Go(func() {
-			sources[i] = r.listPages(ctx, c, request{
-				method: http.MethodGet, url: u, what: "the referrers of " + r.Name() + "@" + string(subject),
-				accept: []string{"application/json"}, limit: maxIndex, actions: actions,
-			}, func(p *response) bool {
-				return p.status >= 400 && p.status < 500 && !isTransient(p.status) || p.status == http.StatusNotImplemented
-			}, parsePredecessor)
-			// That an old endpoint answers oddly is nothing to report: pages
-			// outside of the registry's API are the rule.
-			sources[i].warnings, sources[i].page = nil, nil
-		})
-	}
-	wg.Wait()
-	return sources
 }
 
 // listPages reads a listing page by page until it ends or is full.
