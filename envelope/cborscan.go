@@ -172,7 +172,7 @@ func (s *scanner) pairs(n uint64, depth int, f func(key, value []byte) error) er
 // end refuses what follows the last item.
 func (s *scanner) end() error {
 	if s.pos != len(s.data) {
-		return cborError("%d bytes follow its end", len(s.data)-s.pos)
+		return cborError("something follows its end, from byte %d on", s.pos)
 	}
 	return nil
 }

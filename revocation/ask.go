@@ -162,16 +162,23 @@ func (l *Live) judged(ctx context.Context, raw []byte, q question) (answer, *rea
 }
 
 // stapled looks for an answer in what came with the signature. It is asked
-// last: whoever made the signature chose it.
-func (l *Live) stapled(ctx context.Context, q question, e Evidence, points []point) (answer, bool) {
+// last: whoever made the signature chose it. Of several answers the newest one
+// counts, whatever their order, and of two of one time a revocation.
+func (l *Live) stapled(ctx context.Context, q question, e Evidence, points []point) (best answer, found bool) {
+	take := func(a answer) {
+		if a = a.settle(q); a.status == NoSource {
+			return
+		}
+		if !found || a.this.After(best.this) || a.this.Equal(best.this) && a.status == Revoked {
+			best, found = a, true
+		}
+	}
 	for i, raw := range e.OCSP {
 		if i == maxStapled {
 			break
 		}
 		if a, err := l.judged(ctx, raw, q); err == nil {
-			if a = a.settle(q); a.status != NoSource {
-				return a, true
-			}
+			take(a)
 		}
 	}
 	if len(points) == 0 {
@@ -194,10 +201,8 @@ func (l *Live) stapled(ctx context.Context, q question, e Evidence, points []poi
 			if err != nil || set != allReasons && !(a.status == Revoked && a.counts(q)) {
 				continue
 			}
-			if a = a.settle(q); a.status != NoSource {
-				return a, true
-			}
+			take(a)
 		}
 	}
-	return answer{}, false
+	return best, found
 }

@@ -152,20 +152,29 @@ func TestStapled(t *testing.T) {
 	delta := w.crl(2)
 	delta.Extensions = append(delta.Extensions, testpki.DeltaIndicator(1))
 	list := func(c testpki.CRL) []byte { return c.Sign(t, w.caKey()) }
+	older, newer := w.crl(1), w.crl(2, w.entry(1))
+	older.ThisUpdate = w.now.Add(-2 * time.Minute)
+	lifted := w.crl(3)
+	lifted.ThisUpdate = w.now.Add(-30 * time.Second)
 	junk := make([][]byte, maxStapled)
 	for name, tc := range map[string]struct {
 		e      Evidence
 		status Status
 	}{
-		"OCSP":            {Evidence{OCSP: [][]byte{nil, sign(w.good())}}, Good},
-		"OCSP, revoked":   {Evidence{OCSP: [][]byte{sign(revokedOCSP)}}, Revoked},
-		"list":            {Evidence{CRLs: [][]byte{nil, list(w.crl(1))}}, Good},
-		"list, revoked":   {Evidence{CRLs: [][]byte{list(w.crl(1, w.entry(1)))}}, Revoked},
-		"another's list":  {Evidence{CRLs: [][]byte{list(scoped)}}, Unavailable},
-		"some reasons":    {Evidence{CRLs: [][]byte{list(some)}}, Unavailable},
-		"expired":         {Evidence{CRLs: [][]byte{list(expired)}}, Unavailable},
-		"a delta":         {Evidence{CRLs: [][]byte{list(delta)}}, Unavailable},
-		"behind too many": {Evidence{OCSP: append(junk, sign(w.good())), CRLs: append(junk, list(w.crl(1)))}, Unavailable},
+		"OCSP":                 {Evidence{OCSP: [][]byte{nil, sign(w.good())}}, Good},
+		"OCSP, revoked":        {Evidence{OCSP: [][]byte{sign(revokedOCSP)}}, Revoked},
+		"list":                 {Evidence{CRLs: [][]byte{nil, list(w.crl(1))}}, Good},
+		"list, revoked":        {Evidence{CRLs: [][]byte{list(w.crl(1, w.entry(1)))}}, Revoked},
+		"newer list":           {Evidence{CRLs: [][]byte{list(older), list(newer)}}, Revoked},
+		"newer list first":     {Evidence{CRLs: [][]byte{list(newer), list(older)}}, Revoked},
+		"newest is good":       {Evidence{CRLs: [][]byte{list(newer), list(lifted), list(older)}}, Good},
+		"of one time":          {Evidence{OCSP: [][]byte{sign(w.good()), sign(revokedOCSP), sign(w.good())}}, Revoked},
+		"list newer than OCSP": {Evidence{OCSP: [][]byte{sign(w.good())}, CRLs: [][]byte{list(older)}}, Good},
+		"another's list":       {Evidence{CRLs: [][]byte{list(scoped)}}, Unavailable},
+		"some reasons":         {Evidence{CRLs: [][]byte{list(some)}}, Unavailable},
+		"expired":              {Evidence{CRLs: [][]byte{list(expired)}}, Unavailable},
+		"a delta":              {Evidence{CRLs: [][]byte{list(delta)}}, Unavailable},
+		"behind too many":      {Evidence{OCSP: append(junk, sign(w.good())), CRLs: append(junk, list(w.crl(1)))}, Unavailable},
 	} {
 		r := w.checkWith(tc.e)
 		code := reason.RevocationUnavailable

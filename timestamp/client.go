@@ -106,7 +106,7 @@ func (c *Client) Request(ctx context.Context, address string, signature []byte, 
 	if err != nil {
 		// The wrapping keeps the code of what happened: which authority it was
 		// is no reason of its own.
-		return nil, reason.Wrap(reason.Of(err), err, "time-stamping authority %s", quote(target.Redacted()))
+		return nil, reason.Wrap(reason.Of(err), err, "time-stamping authority %s", shownURL(target))
 	}
 	return verified, nil
 }
@@ -179,6 +179,14 @@ func (c *Client) accept(body, signature []byte, hash crypto.Hash, policy oid, no
 
 const hintURL = "Give the authority's address as http://HOST/PATH or https://HOST/PATH."
 
+// shownURL is what errors say of an address: neither its user nor its query,
+// where the key of an account may be.
+func shownURL(u *url.URL) string {
+	bare := *u
+	bare.User, bare.RawQuery, bare.ForceQuery, bare.Fragment, bare.RawFragment = nil, "", false, "", ""
+	return quote(bare.String())
+}
+
 // parseURL reads the address of an authority.
 func parseURL(address string) (*url.URL, error) {
 	if len(address) > maxURLLength {
@@ -190,9 +198,9 @@ func parseURL(address string) (*url.URL, error) {
 		// What url.Parse says repeats the address, password included.
 		return nil, reason.Errorf(reason.TimestampURL, "the address of the time-stamping authority is no URL").WithHint(hintURL)
 	case target.Scheme != "http" && target.Scheme != "https":
-		return nil, reason.Errorf(reason.TimestampURL, "the address %s of the time-stamping authority does not begin with http:// or https://", quote(target.Redacted())).WithHint(hintURL)
+		return nil, reason.Errorf(reason.TimestampURL, "the address %s of the time-stamping authority does not begin with http:// or https://", shownURL(target)).WithHint(hintURL)
 	case target.Hostname() == "" || target.Opaque != "":
-		return nil, reason.Errorf(reason.TimestampURL, "the address %s of the time-stamping authority has no host", quote(target.Redacted())).WithHint(hintURL)
+		return nil, reason.Errorf(reason.TimestampURL, "the address %s of the time-stamping authority has no host", shownURL(target)).WithHint(hintURL)
 	}
 	return target, nil
 }

@@ -67,7 +67,7 @@ func (p *Policy) ForBlob(name string) (*Statement, error) {
 	if s := p.byName[name]; s != nil {
 		return s, nil
 	}
-	hint := "name a statement that is there, or add one" + p.inFile()
+	hint := "name a statement that is there, or add one" + strings.Replace(p.inFile(), " of ", " to ", 1)
 	if near := p.nearNames(name); len(near) > 0 {
 		hint += "; it has " + list(near)
 	}

@@ -149,7 +149,7 @@ func TestForBlob(t *testing.T) {
 		"release":  `it has "releases"`,
 		"Releases": `it has "releases"`,
 		"relaeses": `it has "releases"`,
-		"other":    "name a statement that is there, or add one of blob.json",
+		"other":    "name a statement that is there, or add one to blob.json",
 		"\x1b":     "name a statement",
 	} {
 		_, err := p.ForBlob(name)
