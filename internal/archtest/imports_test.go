@@ -31,6 +31,7 @@ func floors() [][]string {
 		{"trust"},
 		{"signer"},
 		{""},
+		{"promote"},
 		{"internal/config"},
 		{"internal/testpki", "internal/crashtest", "internal/archtest"},
 		{"internal/cli"},

@@ -23,4 +23,8 @@ const (
 	tempTries = 100     // names tried for a temporary file
 	openTries = 100     // tries to open a file that others replace
 	maxSwept  = 100_000 // entries of a directory looked at for what a crash has left
+
+	blobTries   = 4                      // tries to read a blob from its source
+	blobBackOff = 250 * time.Millisecond // before the second; doubles
+	partAge     = time.Hour              // after which a blob that nobody writes any more is nobody's
 )
