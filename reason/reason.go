@@ -31,7 +31,7 @@ func All() []Entry {
 	for _, area := range [][]Entry{
 		envelopeEntries(), certEntries(), ociEntries(), registryEntries(), trustEntries(),
 		signerEntries(), verifyEntries(), timestampEntries(), revocationEntries(),
-		pluginEntries(), blobEntries(), configEntries(), doctorEntries(),
+		pluginEntries(), blobEntries(), configEntries(), doctorEntries(), promoteEntries(), pullEntries(),
 	} {
 		all = append(all, area...)
 	}

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/reason"
@@ -68,14 +66,18 @@ func formatOfName(name string) signatureFormat {
 	return ""
 }
 
-// envelopeTypeOf returns the media type of a signature by the name of its file
-// or, failing that, by its content; "" if neither tells.
+// envelopeTypeOf returns the media type of a signature by its content or, where
+// that is neither of the two formats at all, by the name of its file, for the
+// error that comes of it; "" if neither tells. The two disagree only where a
+// signature was renamed, and then a reader that goes by the name cannot read it.
 func envelopeTypeOf(name string, content []byte) string {
+	if mediaType, ok := envelope.Detect(content); ok {
+		return mediaType
+	}
 	if f := formatOfName(name); f != "" {
 		return f.mediaType()
 	}
-	mediaType, _ := envelope.Detect(content)
-	return mediaType
+	return ""
 }
 
 // blob is the content of a file or of standard input while it is being read,
@@ -88,16 +90,16 @@ type blob struct {
 	reader io.Reader
 	read   int64
 	shown  *progress
-	ended  func() // called once all is read
+	budget *budget // of the command, which pauses while the blob is read
 
 	err error // why it could not be read
 }
 
 // openBlob opens a blob for reading. A file must be a regular one; links to
 // such are followed.
-func (a *app) openBlob(ctx context.Context, typed string) (*blob, error) {
+func (a *app) openBlob(ctx context.Context, typed string, budget *budget) (*blob, error) {
 	if typed == standardInput {
-		return &blob{name: standardInputName, reader: a.stdin(ctx), shown: a.progress(standardInputName, -1)}, nil
+		return &blob{name: standardInputName, reader: a.stdin(ctx), shown: a.progress(standardInputName, -1), budget: budget}, nil
 	}
 	info, err := statBlob(typed)
 	if err != nil {
@@ -107,7 +109,7 @@ func (a *app) openBlob(ctx context.Context, typed string) (*blob, error) {
 	if err != nil {
 		return nil, blobReadError(typed, err)
 	}
-	b := &blob{name: typed, path: typed, file: file, reader: file}
+	b := &blob{name: typed, path: typed, file: file, reader: file, budget: budget}
 	if b.info, err = file.Stat(); err != nil {
 		err = blobReadError(typed, err)
 	} else if !os.SameFile(info, b.info) {
@@ -148,6 +150,9 @@ func blobReadError(path string, err error) error {
 // Read implements [io.Reader]. The end of a file is an error if the file is no
 // longer what was opened: what was read may then be a mixture of two contents.
 func (b *blob) Read(p []byte) (int, error) {
+	if b.read == 0 {
+		b.budget.pause()
+	}
 	n, err := b.reader.Read(p)
 	b.read += int64(n)
 	b.shown.add(n)
@@ -165,9 +170,8 @@ func (b *blob) Read(p []byte) (int, error) {
 		b.shown.done()
 		if err != io.EOF { //nolint:errorlint // as io.Reader has it
 			b.err = err
-		} else if b.ended != nil {
-			b.ended()
 		}
+		b.budget.run()
 	}
 	return n, err
 }
@@ -193,6 +197,7 @@ func (b *blob) changed() error {
 
 func (b *blob) close() {
 	b.shown.done()
+	b.budget.run() // also if whoever read it has stopped before its end
 	if b.file != nil {
 		_ = b.file.Close() // it was only read
 	}
@@ -212,26 +217,6 @@ func (a *app) stdin(ctx context.Context) io.Reader {
 		_ = w.CloseWithError(err)
 	}()
 	return r
-}
-
-// afterReading returns a context that ends when --timeout has passed since begin
-// was called: the flag bounds requests, and to read a large file is none.
-func (a *app) afterReading(ctx context.Context) (bounded context.Context, begin, stop func()) {
-	bounded, cancel := context.WithCancelCause(ctx)
-	timeout := time.Duration(a.timeout)
-	var timer *time.Timer
-	begin = sync.OnceFunc(func() {
-		if timeout > 0 {
-			timer = time.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
-		}
-	})
-	stop = func() {
-		if timer != nil {
-			timer.Stop()
-		}
-		cancel(nil)
-	}
-	return bounded, begin, stop
 }
 
 // signaturePath returns where the signature of a blob is, beside it or in dir.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/notaryv2/notation"
@@ -45,22 +46,31 @@ func TestBlobChanges(t *testing.T) {
 			if err := os.WriteFile(path, []byte("0123456789"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			b, err := newApp().openBlob(t.Context(), path)
+			a := newApp()
+			a.timeout = timeoutFlag(time.Hour)
+			_, spent, stop := a.spend(t.Context())
+			defer stop()
+			spent.run()
+			b, err := a.openBlob(t.Context(), path, spent)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer b.close()
-			ended := false
-			b.ended = func() { ended = true }
+			if spent.timer == nil {
+				t.Error("the time does not pass before the blob is read")
+			}
 			if _, err := io.ReadFull(b, make([]byte, 4)); err != nil {
 				t.Fatal(err)
+			}
+			if spent.timer != nil {
+				t.Error("the time passes while the blob is read")
 			}
 			if err := tt.change(path); err != nil {
 				t.Fatal(err)
 			}
 			_, err = io.Copy(io.Discard, b)
-			if reason.Of(err) != tt.code || reason.Of(b.err) != tt.code || ended != (tt.code == "") {
-				t.Errorf("%v, want %q; told of the end: %v", err, tt.code, ended)
+			if reason.Of(err) != tt.code || reason.Of(b.err) != tt.code || spent.timer == nil {
+				t.Errorf("%v, want %q; the time passes: %v", err, tt.code, spent.timer != nil)
 			}
 			if tt.code != "" && exitCode(err) != exitUndecided {
 				t.Errorf("exit %d", exitCode(err))
@@ -69,29 +79,88 @@ func TestBlobChanges(t *testing.T) {
 	}
 }
 
-// TestAfterReading has --timeout count from the end of the blob.
-func TestAfterReading(t *testing.T) {
+// TestBudget has time pass only while the budget runs, and once only for all
+// that a command does.
+func TestBudget(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp()
+		a.timeout = timeoutFlag(10 * time.Second)
+		ctx, b, stop := a.spend(t.Context())
+		defer stop()
+		time.Sleep(time.Hour)
+		for range 3 {
+			b.run()
+			b.run()
+			time.Sleep(3 * time.Second)
+			b.pause()
+			b.pause()
+			time.Sleep(time.Hour)
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("ended while nothing ran: %v", context.Cause(ctx))
+		}
+		b.run()
+		time.Sleep(999 * time.Millisecond)
+		if ctx.Err() != nil {
+			t.Error("ended too early")
+		}
+		<-ctx.Done()
+		cause := context.Cause(ctx)
+		if !errors.Is(cause, context.DeadlineExceeded) || cause.Error() != "the time that --timeout allows, 10s, was up" {
+			t.Errorf("%v", cause)
+		}
+		b.pause()
+		b.run() // nothing is left
+	})
 	a := newApp()
-	a.timeout = timeoutFlag(time.Millisecond)
-	ctx, begin, stop := a.afterReading(t.Context())
-	defer stop()
-	if ctx.Err() != nil {
-		t.Error("ended before the blob was read")
-	}
-	begin()
-	begin()
-	<-ctx.Done()
-	if !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-		t.Errorf("%v", context.Cause(ctx))
-	}
-	a.timeout = 0
-	ctx, begin, stop = a.afterReading(t.Context())
-	begin()
-	if ctx.Err() != nil {
-		t.Error("ended without a limit")
+	ctx, b, stop := a.spend(t.Context())
+	b.run()
+	b.pause()
+	if ctx != t.Context() || b != nil {
+		t.Error("there is a limit, and none was asked for")
 	}
 	stop()
+}
+
+// TestExplainTimeUp says that the time was up, whatever had noticed it.
+func TestExplainTimeUp(t *testing.T) {
+	t.Parallel()
+	a := newApp()
+	a.timeout = timeoutFlag(time.Nanosecond)
+	undecided := reason.Wrap(reason.VerifyInterrupted, context.Canceled, "interrupted").WithHint("try again")
+	if got := a.explainTimeUp(undecided); got != undecided { //nolint:errorlint // the very same
+		t.Errorf("without a limit: %v", got)
+	}
+	ctx, cancel := a.network(t.Context())
+	defer cancel()
+	<-ctx.Done()
+	const up = "the time that --timeout allows, 1ns, was up"
+	for _, tt := range []struct {
+		err        error
+		text, hint string
+	}{
+		{nil, "", ""},
+		{undecided, up + ": interrupted: context canceled", moreTime},
+		{context.Cause(ctx), up, moreTime},
+		{reason.Wrap(reason.VerifyInterrupted, context.Cause(ctx), "interrupted").WithHint("try again"), "interrupted: " + up, moreTime},
+		{manyErrors{{"a: b", reason.Errorf(reason.UsageFlag, "wrong")}, {"c", undecided}}, "a: b: wrong", ""},
+		{reason.Errorf(reason.UsageFlag, "wrong").WithHint("mend"), "wrong", "mend"},
+	} {
+		got := a.explainTimeUp(tt.err)
+		if got == nil {
+			if tt.err != nil {
+				t.Errorf("%v is gone", tt.err)
+			}
+			continue
+		}
+		if got.Error() != tt.text || hintFor(got) != tt.hint || exitCode(got) != exitCode(tt.err) {
+			t.Errorf("%v: %q, %q", tt.err, got, hintFor(got))
+		}
+		if many, ok := got.(manyErrors); ok && many[1].Error() != "c: "+up+": interrupted: context canceled" { //nolint:errorlint // the outermost
+			t.Errorf("%v", many[1])
+		}
+	}
 }
 
 // TestJoinJudgements takes the best of several verdicts on one blob.

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/notaryv2/notation/envelope"
-	"github.com/notaryv2/notation/internal/atomicfile"
 	"github.com/notaryv2/notation/reason"
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
@@ -31,15 +30,19 @@ tree is the same as --output text.`,
 }
 
 func (a *app) blobInspect(ctx context.Context, path string) (document, error) {
-	content, err := atomicfile.ReadNamed(ctx, path, envelope.MaxSize)
+	content, err := readNamed(ctx, path, envelope.MaxSize)
 	if err != nil {
 		return nil, err
 	}
-	mediaType := envelopeTypeOf(path, content)
-	parsed, err := envelope.Parse(mediaType, content)
-	if err != nil || mediaType == "" {
-		return nil, reason.Wrap(reason.Of(err), err, "%q is no signature", path).
+	mediaType, ok := envelope.Detect(content)
+	if !ok {
+		return nil, reason.Errorf(reason.EnvelopeMediaType, "%q is no signature: its content is neither JWS nor COSE", path).
 			WithHint("name the signature, as FILE.jws.sig, and not the signed file")
+	}
+	parsed, err := envelope.Parse(mediaType, content)
+	if err != nil {
+		return nil, reason.Wrap(reason.Of(err), err, "%q is no signature that can be read", path).
+			WithHint("%s", damaged)
 	}
 	_, err = parsed.Verify()
 	s := signatureJSON{Digest: digest.FromBytes(content), EnvelopeType: mediaType, Integrity: newIntegrity(err)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"mime"
 	"os"
 	"path/filepath"
 
@@ -75,9 +76,10 @@ func (a *app) blobSign(ctx context.Context, cmd *cobra.Command, o *blobSignOptio
 	if err := o.check(a, cmd, args); err != nil {
 		return nil, err
 	}
-	opening, cancel := a.network(ctx) // a plugin may hold the key
-	key, options, err := a.signing(opening, cmd, &o.signing)
-	cancel()
+	ctx, budget, cancel := a.spend(ctx)
+	defer cancel()
+	budget.run() // a plugin may hold the key
+	key, options, err := a.signing(ctx, cmd, &o.signing)
 	if err != nil {
 		return nil, err
 	}
@@ -88,13 +90,14 @@ func (a *app) blobSign(ctx context.Context, cmd *cobra.Command, o *blobSignOptio
 	doc := &blobSignDocument{Signed: make([]blobSignedJSON, len(jobs))}
 	var errs manyErrors
 	for i, job := range jobs {
-		err := ctx.Err()
+		err := context.Cause(ctx)
 		if err == nil {
-			err = a.signBlob(ctx, key, notation.SignBlobOptions{SignOptions: options, BlobMediaType: o.mediaType}, o, job, &doc.Signed[i])
+			err = a.signBlob(ctx, budget, key, notation.SignBlobOptions{SignOptions: options, BlobMediaType: o.mediaType}, o, job, &doc.Signed[i])
 		}
+		err = o.signing.timestamps.hide(err)
 		doc.Signed[i].Requested, doc.Signed[i].Error = job.typed, newErrorJSON(err)
 		if err != nil {
-			errs = append(errs, refError{oneOf(jobs, blobName(job.typed)), err})
+			errs = append(errs, refError{oneOf(jobs, named(blobName(job.typed))), err})
 		}
 	}
 	return doc, errs.asError()
@@ -126,8 +129,9 @@ func (o *blobSignOptions) check(a *app, cmd *cobra.Command, args []string) error
 		return a.usage(cmd, reason.UsageFlag, "flag '--signature' cannot be '-'", "name a file; one of this name is ./-")
 	case o.signature != "" && len(args) > 1:
 		return a.usage(cmd, reason.UsageFlag, "--signature names one file, and there are several to sign", "use --signature-directory, or sign one file at a time")
-	case o.mediaType == "":
-		return a.usage(cmd, reason.UsageFlag, "flag '--media-type' cannot be empty", "leave it out for "+notation.DefaultBlobMediaType)
+	}
+	if _, _, err := mime.ParseMediaType(o.mediaType); err != nil || !isMediaType(o.mediaType) {
+		return notMediaType(o.mediaType)
 	}
 	for _, arg := range args {
 		if arg == standardInput && o.signature == "" {
@@ -178,21 +182,41 @@ func (o *blobSignOptions) jobs(args []string, format signatureFormat) ([]blobJob
 
 // free reports what stands where a signature is to be written.
 func (o *blobSignOptions) free(path string, blobs []fs.FileInfo) error {
-	info, err := os.Stat(path)
+	there, err := os.Lstat(path)
 	if err != nil {
-		if _, err := os.Lstat(path); err == nil {
-			return signatureExists(path)
-		}
-		return nil
+		return o.room(path)
 	}
+	info, err := os.Stat(path)
 	for _, blob := range blobs {
-		if blob != nil && os.SameFile(info, blob) {
+		if err == nil && blob != nil && os.SameFile(info, blob) {
 			return reason.Errorf(reason.UsageArguments, "%s is a file to sign, and its signature would replace it", quote(path)).
 				WithHint("name another file for the signature")
 		}
 	}
+	if !there.Mode().IsRegular() { // which --force does not replace
+		return reason.Errorf(reason.ConfigNotRegular, "the signature would be written to %q, which is %s", path, atomicfile.Kind(there.Mode())).
+			WithHint("remove it, or write the signature elsewhere with --signature or --signature-directory")
+	}
 	if !o.force {
 		return signatureExists(path)
+	}
+	return nil
+}
+
+// room reports that there is no directory for a signature, or that it is none.
+// That of --signature-directory is made later.
+func (o *blobSignOptions) room(path string) error {
+	if o.directory != "" {
+		return nil
+	}
+	dir := filepath.Dir(path)
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		return reason.Wrap(reason.ConfigWrite, pathCause(err), "there is no directory %q for the signature", dir).
+			WithHint("make it, or write the signature elsewhere with --signature")
+	case !info.IsDir():
+		return reason.Errorf(reason.ConfigNotRegular, "%q is not a directory", dir).WithHint("write the signature elsewhere with --signature")
 	}
 	return nil
 }
@@ -203,15 +227,12 @@ func signatureExists(path string) error {
 }
 
 // signBlob signs one blob and writes its signature.
-func (a *app) signBlob(ctx context.Context, key signer.Signer, options notation.SignBlobOptions, o *blobSignOptions, job blobJob, out *blobSignedJSON) error {
-	ctx, begin, stop := a.afterReading(ctx)
-	defer stop()
-	b, err := a.openBlob(ctx, job.typed)
+func (a *app) signBlob(ctx context.Context, budget *budget, key signer.Signer, options notation.SignBlobOptions, o *blobSignOptions, job blobJob, out *blobSignedJSON) error {
+	b, err := a.openBlob(ctx, job.typed, budget)
 	if err != nil {
 		return err
 	}
 	defer b.close()
-	b.ended = begin
 	signed, err := notation.SignBlob(ctx, b, key, options)
 	if b.err != nil {
 		return b.err // which says it better

@@ -43,8 +43,7 @@ the worst of them decides the exit code: from best to worst 0, 3, 2, 4, 1. It is
 FILE is a regular file or a link to one. With - standard input is verified, and
 --signature is needed.
 
-Nothing of the home directory is needed with --policy and --trust-store, or
-with --ca-cert.`,
+` + statelessHelp,
 		Example: `  # Verify with the global statement of the trust policy for files
   notation blob verify release.tar.gz
 
@@ -78,6 +77,8 @@ func (a *app) blobVerify(ctx context.Context, cmd *cobra.Command, o *blobVerifyO
 		return nil, a.usage(cmd, reason.UsageArguments, "standard input has no signature beside it", "name the file of the signature with --signature")
 	case o.statement != "" && len(o.trust.caCerts) > 0:
 		return nil, a.usage(cmd, reason.UsageFlag, "--ca-cert stands for a policy of one statement, and cannot be mixed with --policy-name", "give one or the other")
+	case o.mediaType != "" && !isMediaType(o.mediaType):
+		return nil, notMediaType(o.mediaType)
 	}
 	metadata, err := pairs("user-metadata", o.metadata)
 	if err != nil {
@@ -87,14 +88,20 @@ func (a *app) blobVerify(ctx context.Context, cmd *cobra.Command, o *blobVerifyO
 	if err != nil {
 		return nil, err
 	}
-	if err := o.judging.apply(a, verifier); err != nil {
+	if err := o.named(verifier.Policy); err != nil {
+		return nil, err
+	}
+	if err := o.judging.apply(ctx, a, verifier); err != nil {
 		return nil, err
 	}
 	verifier.Now, verifier.Metadata = a.env.Now, metadata
+	ctx, budget, cancel := a.spend(ctx)
+	defer cancel()
+	budget.run()
 	doc := &blobVerifyDocument{Verdicts: make([]blobVerdictJSON, len(args))}
 	plain := &verifyDocument{Verdicts: make([]verdictJSON, len(args))}
 	for i, arg := range args {
-		doc.Verdicts[i] = a.verifyBlob(ctx, verifier, o, arg)
+		doc.Verdicts[i] = a.verifyBlob(ctx, budget, verifier, o, arg)
 		plain.Verdicts[i] = doc.Verdicts[i].verdictJSON
 	}
 	a.storeWarnings(verifier, plain)
@@ -106,20 +113,40 @@ func (a *app) blobVerify(ctx context.Context, cmd *cobra.Command, o *blobVerifyO
 	return doc, plain.errors(o.trust.store)
 }
 
+// named reports that there is no statement of the name that was asked for, which
+// the user has mistyped. Nothing is rejected for that.
+func (o *blobVerifyOptions) named(policy *trust.Policy) error {
+	if o.statement == "" {
+		return nil
+	}
+	if _, err := policy.ForBlob(o.statement); err != nil {
+		var names []string
+		for _, s := range policy.Statements()[:min(len(policy.Statements()), 10)] {
+			names = append(names, s.Name())
+		}
+		return reason.Errorf(reason.UsageFlag, "flag '--policy-name' cannot be %s: the trust policy has no statement of that name", quote(o.statement)).
+			WithHint("name one that it has, such as %s; 'notation blob policy show' shows all", quotedOr(names))
+	}
+	return nil
+}
+
 // verifyBlob decides about one blob.
-func (a *app) verifyBlob(ctx context.Context, verifier *notation.Verifier, o *blobVerifyOptions, typed string) blobVerdictJSON {
+func (a *app) verifyBlob(ctx context.Context, budget *budget, verifier *notation.Verifier, o *blobVerifyOptions, typed string) blobVerdictJSON {
 	t := target{typed: blobName(typed)}
 	signatures, err := o.signatures(ctx, typed)
 	if err == nil {
-		err = ctx.Err()
+		err = context.Cause(ctx)
 	}
 	var verdict *notation.Verdict
 	if err == nil {
-		verdict, err = a.judgeBlob(ctx, verifier, o, typed, signatures)
+		verdict, err = a.judgeBlob(ctx, budget, verifier, o, typed, signatures)
 	}
 	out := blobVerdictJSON{verdictJSON: newVerdict(t, nil, err), Signatures: []signatureFileJSON{}}
 	out.Requested, out.Verdict, out.Name = typed, verdict, t.typed
 	for _, s := range signatures {
+		if verdict == nil || verdict.Statement == "" || verdict.Outcome == notation.Skipped {
+			break // nothing was looked at
+		}
 		out.Signatures = append(out.Signatures, signatureFileJSON{Path: s.path, Digest: digest.FromBytes(s.content)})
 	}
 	return out
@@ -140,7 +167,7 @@ func (o *blobVerifyOptions) signatures(ctx context.Context, typed string) ([]sig
 		}
 	}
 	if o.signature != "" {
-		content, err := atomicfile.ReadNamed(ctx, o.signature, envelope.MaxSize)
+		content, err := readNamed(ctx, o.signature, envelope.MaxSize)
 		if err != nil {
 			return nil, err
 		}
@@ -162,13 +189,13 @@ func (o *blobVerifyOptions) signatures(ctx context.Context, typed string) ([]sig
 }
 
 // judgeBlob has each signature judged, and joins the verdicts.
-func (a *app) judgeBlob(ctx context.Context, verifier *notation.Verifier, o *blobVerifyOptions, typed string, signatures []signatureFile) (*notation.Verdict, error) {
+func (a *app) judgeBlob(ctx context.Context, budget *budget, verifier *notation.Verifier, o *blobVerifyOptions, typed string, signatures []signatureFile) (*notation.Verdict, error) {
 	if len(signatures) == 0 {
 		return a.unsignedBlob(ctx, verifier, o, typed)
 	}
 	judged := make([]blobJudgement, len(signatures))
 	for i, s := range signatures {
-		judged[i].verdict, judged[i].err = a.judgeSignature(ctx, verifier, o, typed, s)
+		judged[i].verdict, judged[i].err = a.judgeSignature(ctx, budget, verifier, o, typed, s)
 		if judged[i].verdict == nil {
 			return nil, judged[i].err // the blob itself cannot be read
 		}
@@ -179,18 +206,17 @@ func (a *app) judgeBlob(ctx context.Context, verifier *notation.Verifier, o *blo
 	return joinJudgements(judged)
 }
 
-func (a *app) judgeSignature(ctx context.Context, verifier *notation.Verifier, o *blobVerifyOptions, typed string, s signatureFile) (*notation.Verdict, error) {
-	ctx, begin, stop := a.afterReading(ctx)
-	defer stop()
-	b, err := a.openBlob(ctx, typed)
+func (a *app) judgeSignature(ctx context.Context, budget *budget, verifier *notation.Verifier, o *blobVerifyOptions, typed string, s signatureFile) (*notation.Verdict, error) {
+	b, err := a.openBlob(ctx, typed, budget)
 	if err != nil {
 		return nil, err
 	}
 	defer b.close()
-	b.ended = begin
-	return verifier.VerifyBlob(ctx, b, s.content, notation.VerifyBlobOptions{
-		Statement: o.statement, MediaType: o.mediaType, EnvelopeType: envelopeTypeOf(s.path, s.content), Name: b.name,
+	envelopeType := envelopeTypeOf(s.path, s.content)
+	verdict, err := verifier.VerifyBlob(ctx, b, s.content, notation.VerifyBlobOptions{
+		Statement: o.statement, MediaType: o.mediaType, EnvelopeType: envelopeType, Name: b.name,
 	})
+	return verdict, reword(verdict, err, o.trust.wording, o.judging.wording, mediaTypeWording(verdict, o.mediaType, envelopeType, s.content))
 }
 
 // blobJudgement is what came of one signature.

@@ -185,10 +185,10 @@ func (d *doctor) timestamps(ctx context.Context) {
 	}
 	for _, address := range urls {
 		switch u, err := url.Parse(address); {
-		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		case checkAuthority(address) != nil:
 			d.list.problem(printableURL(address), reason.Errorf(reason.DoctorTimestampURL, "this is no http or https address with a host").
 				WithHint("correct timestampUrls of config.json"))
-		case u.User != nil:
+		case err == nil && u.User != nil:
 			d.list.add(outcomeWarning, printableURL(address), reason.DoctorTimestampURL, "leave it out of timestampUrls", "the address holds a user name, which is not for authorities")
 		default:
 			d.list.ok(printableURL(address), "well-formed")
@@ -234,14 +234,17 @@ func (d *doctor) timestampRoots(ctx context.Context, files []string) {
 	}
 }
 
-// printableURL is an address without what may be secret.
+// printableURL is an address without what may be secret: user, password, query
+// and fragment.
 func printableURL(address string) string {
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
 		return "an address that cannot be parsed"
 	case u.Host == "" && u.User == nil:
-		return address
+		address, _, _ = strings.Cut(address, "?")
+		address, _, _ = strings.Cut(address, "#")
+		return address[strings.LastIndex(address, "@")+1:]
 	}
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }

@@ -150,14 +150,15 @@ func quote(s string) string { return "'" + escape(s) + "'" }
 
 // sentence makes a sentence of an error or a hint: one line, safe to print,
 // with a capital letter and a full stop. A beginning that is a name, such as a
-// path, a flag, or whatever has a colon behind it, stays as it is.
+// path or a flag, stays as it is; one that could be taken for a word is to be
+// put through named.
 func sentence(s string) string {
 	s = escape(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
 	if s == "" {
 		return s
 	}
 	word, _, _ := strings.Cut(s, " ")
-	if !strings.HasPrefix(word, "-") && !strings.HasSuffix(word, ":") && !strings.ContainsAny(strings.TrimRight(word, ".,:;?!"), "./\\:@=_0123456789") {
+	if !strings.HasPrefix(word, "-") && !looksLikeName(word) {
 		first, size := utf8.DecodeRuneInString(s)
 		s = string(unicode.ToUpper(first)) + s[size:]
 	}
@@ -167,9 +168,46 @@ func sentence(s string) string {
 	return s
 }
 
+// named returns a name as it stands in text: in quotes, unless it looks like no
+// word or sentence anyway, as references and most paths do.
+func named(name string) string {
+	if looksLikeName(name) {
+		return escape(name)
+	}
+	return quote(name)
+}
+
+// looksLikeName reports whether nobody takes a text for words.
+func looksLikeName(s string) bool {
+	return strings.ContainsAny(strings.TrimRight(s, ".,:;?!"), "./\\:@=_0123456789") && !strings.ContainsFunc(s, unicode.IsSpace)
+}
+
+// reworded says what another error says in words of the command line.
+type reworded struct {
+	text string // "": that of err
+	hint string // "": that of err
+	err  error
+}
+
+func (e reworded) Error() string {
+	if e.text == "" {
+		return e.err.Error()
+	}
+	return e.text
+}
+func (e reworded) Unwrap() error { return e.err }
+
+// withHint replaces the remedy of errors that have one of some codes.
+func withHint(err error, hint string, codes ...reason.Code) error {
+	if err != nil && slices.Contains(codes, reason.Of(err)) {
+		return reworded{hint: hint, err: err}
+	}
+	return err
+}
+
 // refError is an error about one of several artifacts.
 type refError struct {
-	name string // "" if err names the artifact
+	name string // as it stands in text; "" if err names the artifact
 	err  error
 }
 

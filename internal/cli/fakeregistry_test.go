@@ -137,8 +137,10 @@ func (r *registry) putManifest(w http.ResponseWriter, req *http.Request, name st
 	if _, after, ok := strings.Cut(string(body), `"subject":{`); ok {
 		_, after, _ = strings.Cut(after, `"digest":"`)
 		subject, _, _ := strings.Cut(after, `"`)
-		r.referrers[subject] = append(r.referrers[subject], fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d,"artifactType":"application/vnd.cncf.notary.signature"}`,
-			m.mediaType, digest, len(body)))
+		_, artifactType, _ := strings.Cut(string(body), `"artifactType":"`)
+		artifactType, _, _ = strings.Cut(artifactType, `"`)
+		r.referrers[subject] = append(r.referrers[subject], fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d,"artifactType":%q}`,
+			m.mediaType, digest, len(body), artifactType))
 		w.Header().Set("OCI-Subject", subject)
 	}
 	w.Header().Set("Docker-Content-Digest", digest)

@@ -140,7 +140,7 @@ func shortDuration(d time.Duration) string {
 }
 
 // pairs reads the values of a flag that is given as KEY=VALUE, any number of
-// times.
+// times. Values are shown in no error: those for a plugin may be secret.
 func pairs(flag string, values []string) (map[string]string, error) {
 	if len(values) == 0 {
 		return nil, nil
@@ -149,8 +149,8 @@ func pairs(flag string, values []string) (map[string]string, error) {
 	for _, v := range values {
 		key, value, ok := strings.Cut(v, "=")
 		if !ok || key == "" {
-			return nil, reason.Errorf(reason.UsageFlag, "flag '--%s' cannot be %s: it is not KEY=VALUE", flag, quote(v)).
-				WithHint("write it as --%s buildId=101", flag)
+			return nil, reason.Errorf(reason.UsageFlag, "flag '--%s' has a value that is not KEY=VALUE", flag).
+				WithHint("write it as --%s buildId=101, with quotes around a value that has blanks", flag)
 		}
 		if _, twice := m[key]; twice {
 			return nil, reason.Errorf(reason.UsageFlag, "flag '--%s' has the key %s twice", flag, quote(key)).

@@ -136,7 +136,7 @@ func (a *app) fileKey(name, keyFile, certFile string) (config.Key, error) {
 		return config.Key{}, err
 	}
 	if _, err := a.openKey(keyFile, certFile); err != nil {
-		return config.Key{}, err
+		return config.Key{}, nameAFile(err)
 	}
 	key := config.Key{Name: name}
 	var err error

@@ -48,9 +48,7 @@ func (o *keyOptions) check(a *app, cmd *cobra.Command) error {
 		return a.usage(cmd, reason.UsageFlag, "--key names a key of the list and --plugin one that a plugin holds, and both were given", "give one or the other")
 	case given("id") && !given("plugin"):
 		return a.usage(cmd, reason.UsageFlag, "--id needs --plugin, which holds the key of that id", "name the plugin with --plugin")
-	case given("plugin") && o.plugin == "": // as of a script whose variable is not set
-		return a.usage(cmd, reason.UsageFlag, "--plugin has no name", "name a plugin as 'notation plugin list' shows it, or leave the flag out")
-	case given("plugin") && o.id == "":
+	case given("plugin") && !given("id"):
 		return a.usage(cmd, reason.UsageFlag, "--plugin needs --id, the id of the key in the plugin", "give the id as the plugin's documentation says")
 	}
 	return nil
@@ -94,6 +92,9 @@ func (a *app) pluginSigner(ctx context.Context, dirs config.Dirs, key config.Key
 	if key.PluginName == "" || key.ID == "" {
 		return nil, reason.Errorf(reason.ConfigSigningKeys, "key %q has only one of id and pluginName", key.Name).
 			WithHint("delete it with 'notation key delete' and add it again")
+	}
+	if dirs.Libexec == "" {
+		return nil, errNoPluginDirectory()
 	}
 	p, err := pluginHost(dirs).Get(ctx, key.PluginName)
 	if err != nil {

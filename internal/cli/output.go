@@ -119,10 +119,20 @@ func newErrorJSON(err error) *errorJSON {
 	return &errorJSON{Code: reason.Of(err), Message: err.Error(), Hint: hintFor(err)}
 }
 
+// damaged is the remedy for a signature of which no more is known than that it
+// is none.
+const damaged = "get the signature again, or have it made again; it was damaged on its way, or made by a faulty program"
+
 // hintFor returns the remedy for an error.
 func hintFor(err error) string {
+	if own, ok := errors.AsType[reworded](err); ok && own.hint != "" {
+		return own.hint
+	}
 	if h := reason.Hint(err); h != "" {
 		return h
+	}
+	if area, _, _ := strings.Cut(string(reason.Of(err)), "."); area == "envelope" {
+		return damaged
 	}
 	if exitCode(err) == exitUndecided {
 		return "try again, allow more time with --timeout, or see what happens with --debug"

@@ -30,10 +30,14 @@ A plugin has all your rights. Install only what you would run.`,
 func (a *app) plugins() (*plugin.Host, error) {
 	dirs, _ := a.dirs() // the configuration need not be known
 	if dirs.Libexec == "" {
-		return nil, reason.Errorf(reason.ConfigHome, "the directory of the plugins is not known").
-			WithHint("set $NOTATION_LIBEXEC to it, or $HOME")
+		return nil, errNoPluginDirectory()
 	}
 	return pluginHost(dirs), nil
+}
+
+func errNoPluginDirectory() error {
+	return reason.Errorf(reason.ConfigHome, "the directory of the plugins is not known").
+		WithHint("set $NOTATION_LIBEXEC to it, or $HOME")
 }
 
 // pluginJSON is a plugin in documents: what it says about itself or, if it is
@@ -72,13 +76,26 @@ func (o *installOptions) source(a *app, cmd *cobra.Command, from string) (plugin
 	switch {
 	case o.file && o.url:
 		return plugin.InstallSource{}, a.usage(cmd, reason.UsageFlag, "--file and --url say both what SOURCE is", "give one or the other")
-	case o.url, !o.file && (strings.HasPrefix(from, "https://") || strings.HasPrefix(from, "http://")):
+	case o.url, !o.file && urlScheme(from) != "":
+		if urlScheme(from) != "https" { // before a checksum is asked for, which would not help
+			return plugin.InstallSource{}, reason.Errorf(reason.PluginSource, "plugins are fetched by https only, and %q is no https URL", printableURL(from)).
+				WithHint("give a URL that begins with https://, or download the file yourself")
+		}
 		return plugin.FromURL(from, o.sum), nil
 	}
 	if _, err := os.Stat(from); err != nil { // before anything is made where plugins are
 		return plugin.InstallSource{}, reason.Wrap(reason.PluginSource, pathCause(err), "file %q could not be read", from).WithHint("check the path")
 	}
 	return plugin.FromFile(from, o.sum), nil
+}
+
+// urlScheme returns the scheme of what begins like the URL of a web page, or "".
+func urlScheme(s string) string {
+	scheme, _, ok := strings.Cut(s, "://")
+	if scheme = strings.ToLower(scheme); ok && (scheme == "https" || scheme == "http") {
+		return scheme
+	}
+	return ""
 }
 
 func (a *app) pluginInstallCommand() *cobra.Command {
@@ -117,7 +134,8 @@ installed stays whole.`,
 		defer cancel()
 		installed, err := host.Install(ctx, source, plugin.InstallOptions{Force: o.force})
 		if err != nil {
-			return nil, err
+			return nil, withHint(err, "nothing was installed; get the right file from the maker of the plugin, for this system",
+				reason.PluginUnsafe, reason.PluginStart, reason.PluginOutput, reason.PluginFailed, reason.PluginMetadata, reason.PluginAnswer)
 		}
 		return &pluginInstalledDocument{Plugin: newPlugin(installed.Metadata), Path: installed.Path, Previous: installed.Previous}, nil
 	})

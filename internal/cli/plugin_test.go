@@ -193,7 +193,7 @@ func TestBrokenPlugins(t *testing.T) {
 		u.run("plugin", "install", examplePlugin(t, 1)).wantError(2, "directory of the plugins is not known")
 		u.run("key", "add", "k", "--plugin", "x", "--id", "y").wantError(2, "directory of the plugins is not known")
 	}
-	u.run("sign", "--plugin", "x", "--id", "y", "localhost:1/a:v1").wantError(2, "not installed")
+	u.run("sign", "--plugin", "x", "--id", "y", "localhost:1/a:v1").wantError(2, "directory of the plugins is not known", "$NOTATION_LIBEXEC")
 }
 
 // TestSignWithPlugin signs with keys that a plugin holds, listed and not.

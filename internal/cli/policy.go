@@ -66,7 +66,8 @@ func (a *app) policy(kind trust.Kind, path string) (*trust.Policy, config.Policy
 
 func (a *app) policyFile(kind trust.Kind, path string) (config.PolicyFile, error) {
 	if path != "" {
-		return config.ReadPolicyAt(path)
+		file, err := config.ReadPolicyAt(path)
+		return file, nameAFile(err)
 	}
 	dirs, err := a.dirs()
 	if err != nil {
@@ -124,7 +125,7 @@ valid changes nothing. An existing policy is replaced only with --force.`,
 	}, 1, 1, func(ctx context.Context, args []string) (document, error) {
 		file, err := config.ReadPolicyAt(args[0])
 		if err != nil {
-			return nil, err
+			return nil, nameAFile(err)
 		}
 		return a.writePolicy(ctx, kind, file.Path, file.Data, force)
 	})
@@ -257,10 +258,12 @@ type explainedJSON struct {
 	Why        string            `json:"why"`
 	Level      string            `json:"level"`
 	Checks     map[string]string `json:"checks"`
+	Timestamp  string            `json:"verifyTimestamp"`
 	Stores     []string          `json:"trustStores"`
 	Identities []string          `json:"trustedIdentities"`
 
-	order []trust.Check
+	order   []trust.Check
+	stamped string // what Timestamp means for the statement
 }
 
 func newExplained(e trust.Explanation) explainedJSON {
@@ -272,6 +275,13 @@ func newExplained(e trust.Explanation) explainedJSON {
 	for c := trust.Integrity; c <= trust.Revocation; c++ {
 		out.Checks[c.String()] = s.Action(c).String()
 		out.order = append(out.order, c)
+	}
+	out.Timestamp, out.stamped = "always", "looked at always: a signature needs one"
+	if s.TimestampAfterCertExpiry() {
+		out.Timestamp, out.stamped = "afterCertExpiry", "looked at once a certificate has expired, when a signature needs one"
+	}
+	if len(s.Stores(trust.TSA)) == 0 {
+		out.stamped = "not looked at, as no trust store of type tsa is named"
 	}
 	for _, ref := range s.Stores() {
 		out.Stores = append(out.Stores, ref.String())
@@ -292,6 +302,7 @@ func (d *explainDocument) text(p *page) {
 		for _, c := range s.order {
 			rows = append(rows, row(c.String(), s.Checks[c.String()]))
 		}
+		rows = append(rows, row("time stamps", s.stamped))
 		rows = append(rows, row("trust stores", strings.Join(s.Stores, ", ")), row("identities", strings.Join(s.Identities, "; ")))
 		p.table("  ", rows)
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/notaryv2/notation/internal/atomicfile"
 	"github.com/notaryv2/notation/internal/config"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/oci/layout"
@@ -130,11 +129,11 @@ func (o *registryOptions) tls(ctx context.Context, a *app) (*tls.Config, error) 
 	if o.certFile == "" || o.keyFile == "" {
 		return nil, reason.Errorf(reason.UsageFlag, "--cert-file and --key-file belong together").WithHint("give both")
 	}
-	cert, err := atomicfile.ReadLinked(o.certFile, config.MaxCertificateFileBytes)
+	cert, err := readLinked(o.certFile, config.MaxCertificateFileBytes)
 	if err != nil {
 		return nil, err
 	}
-	key, err := atomicfile.ReadLinked(o.keyFile, config.MaxKeyFileBytes)
+	key, err := readLinked(o.keyFile, config.MaxKeyFileBytes)
 	if err != nil {
 		return nil, err
 	}

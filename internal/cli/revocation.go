@@ -21,7 +21,7 @@ type revocationOptions struct {
 func (o *revocationOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	o.registerTimeout(cmd)
-	f.BoolVar(&o.offline, "offline", false, "ask nobody about revocation: only answers from before count")
+	f.BoolVar(&o.offline, "offline", false, "ask nobody about revocation: only answers from before and those of --revocation-evidence count")
 	f.BoolVar(&o.require, "require-revocation", false, "refuse signers whose certificates name nobody to ask about revocation, unless the trust policy skips the check")
 }
 
@@ -36,8 +36,13 @@ func (o *revocationOptions) registerTimeout(cmd *cobra.Command) {
 // there is something to keep.
 func (o *revocationOptions) checker(a *app) revocation.Checker {
 	dirs, _ := a.dirs() // the cache may be known where the configuration is not
+	settings, err := a.settings()
+	if err != nil { // the settings only allow more
+		a.log.Debug("revocation is checked without the settings", "error", err)
+	}
 	live := revocation.New(revocation.Options{
 		Now: a.env.Now, Timeout: time.Duration(o.timeout), CacheDir: dirs.Cache, Offline: o.offline,
+		PrivateRedirects: settings.RevocationPrivateRedirects,
 	})
 	if !a.debug {
 		return live

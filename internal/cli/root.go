@@ -44,7 +44,7 @@ Exit codes:
 	flags.BoolP("help", "h", false, "show help")
 	flags.BoolVarP(&a.debug, "debug", "d", false, "tell on standard error what happens, without secrets")
 	flags.VarP(&choice[format]{&a.format, []format{formatText, formatJSON}, []format{formatTree}}, "output", "o", "text or json")
-	flags.Var(&a.timeout, "timeout", "time that all requests of the command may take, such as 30s; 0 for no limit")
+	flags.Var(&a.timeout, "timeout", "time that all requests of the command may take together, such as 30s; 0 for no limit; to read a file is no request")
 	flags.SortFlags = false
 	completions(root, "output", string(formatText), string(formatJSON))
 	return root
@@ -59,6 +59,7 @@ func (a *app) commands(args []string) []*cobra.Command {
 		build func() *cobra.Command
 	}{
 		{"sign", a.signCommand}, {"verify", a.verifyCommand}, {"inspect", a.inspectCommand}, {"list ls", a.listCommand}, {"blob", a.blobCommand},
+		{"attach", a.attachCommand}, {"discover", a.discoverCommand}, {"tree", a.treeCommand}, {"pull", a.pullCommand},
 		{"cert certificate", a.certCommand}, {"key", a.keyCommand}, {"plugin", a.pluginCommand}, {"policy", a.policyCommand},
 		{"doctor", a.doctorCommand}, {"login", a.loginCommand}, {"logout", a.logoutCommand},
 		{"version", a.versionCommand}, {"completion", a.completionCommand}, {"", a.manCommand}, // man needs all

@@ -22,6 +22,7 @@ type app struct {
 	debug   bool
 	timeout timeoutFlag
 	log     *slog.Logger
+	bounded context.Context // by --timeout, if anything was; to learn whether it has passed
 
 	command  string // "cert add"; "" until it is known
 	warnings []string
@@ -58,9 +59,9 @@ func (a *app) runs(cmd *cobra.Command, do action) *cobra.Command {
 		var err error
 		a.result, err = do(ctx, args)
 		if err != nil && ctx.Err() != nil && exitCode(err) == exitUndecided {
-			err = reason.Wrap(reason.UsageInterrupted, err, "interrupted").WithHint("run the command again")
+			return reason.Wrap(reason.UsageInterrupted, err, "interrupted").WithHint("run the command again")
 		}
-		return err
+		return a.explainTimeUp(err)
 	}
 	return cmd
 }
@@ -76,16 +77,7 @@ func (a *app) prepare(cmd *cobra.Command, _ []string) error {
 		}
 		a.format = formatText
 	}
-	return nil
-}
-
-// network returns ctx bounded by --timeout.
-func (a *app) network(ctx context.Context) (context.Context, context.CancelFunc) {
-	d := time.Duration(a.timeout)
-	if d == 0 {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, d)
+	return a.refuseEmpty(cmd)
 }
 
 // dirs returns the user's directories.

@@ -222,6 +222,7 @@ func TestDocumentsFollowTheSchema(t *testing.T) {
 	tsa := u.newAuthority(testpki.Options{KeySet: 1})
 	stamped := u.write("stamped.json", `{"version":"1.0","trustPolicies":[{"name":"s","registryScopes":["*"],
 		"signatureVerification":{"level":"strict"},"trustStores":["ca:acme","tsa:clock"],"trustedIdentities":["*"]}]}`)
+	filed := at(u.ok("attach", "-o", "json", "--artifact-type", "x/y", "--sign", "-k", "acme", bare, two).json(), "name").(string)
 	for _, line := range [][]string{
 		{"version"}, {"completion", "fish"}, {"man", t.TempDir()}, {"no-such-command"}, {"cert"}, {"sign"}, {"--no-such-flag"}, {"help", "x"},
 		{"login", "-u", "alice", "-p", secret, reg.host},
@@ -248,6 +249,10 @@ func TestDocumentsFollowTheSchema(t *testing.T) {
 		{"blob", "policy", "explain", "default"}, {"blob", "policy", "lint"}, {"blob", "policy", "import", "--force", blobs}, {"blob", "policy"}, {"blob"},
 		{"blob", "verify", two}, {"blob", "verify", "--media-type", "text/html", two}, {"blob", "verify", acme.key}, {"blob", "verify", acme.key, acme.key + "x"},
 		{"policy", "import", "--force", two}, {"policy", "explain", "r.example/off"}, {"policy", "explain", "r.example/x"}, {"verify", good},
+		{"attach", "--artifact-type", "sbom/example", "--annotation", "a=b", "--sign", "-k", "acme", good, two + ":application/json"}, {"attach", good, two},
+		{"discover", good}, {"discover", "--artifact-type", "sbom/example", good}, {"discover", reg.host + "/app:none"},
+		{"tree", good}, {"tree", "--verify", "--ca-cert", acme.root, good}, {"tree", reg.host + "/app:none"},
+		{"pull", "--ca-cert", acme.root, good}, {"pull", "--ca-cert", acme.root, bare}, {"pull", "--directory", t.TempDir(), "--ca-cert", acme.root, filed},
 		{"logout", reg.host}, {"logout", reg.host},
 	} {
 		s.check(u.run(append([]string{"--output", "json"}, line...)...))

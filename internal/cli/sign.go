@@ -64,16 +64,19 @@ func (a *app) sign(ctx context.Context, cmd *cobra.Command, o *signOptions, args
 	if err != nil {
 		return nil, err
 	}
+	ctx, budget, cancel := a.spend(ctx)
+	defer cancel()
+	budget.run() // a plugin may hold the key
 	key, options, err := a.signing(ctx, cmd, &o.signing)
 	if err != nil {
 		return nil, err
 	}
+	budget.pause() // a password may have to be waited for
 	open, err := a.opener(ctx, &o.targets, targets...)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := a.network(ctx)
-	defer cancel()
+	budget.run()
 	doc := &signDocument{Signed: make([]signedJSON, len(targets))}
 	// One after another: the referrers of an artifact that is named twice are
 	// then written in order.
@@ -87,6 +90,7 @@ func (a *app) sign(ctx context.Context, cmd *cobra.Command, o *signOptions, args
 				a.recommendDigest(t, signed.Artifact.Digest)
 			}
 		}
+		err = o.signing.timestamps.hide(err)
 		doc.Signed[i].Error = newErrorJSON(err)
 		return err
 	})

@@ -226,7 +226,7 @@ func (l *looker) run(ctx context.Context) error {
 				read++
 			}
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }

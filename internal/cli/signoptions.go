@@ -53,7 +53,7 @@ func (o *signingOptions) register(a *app, cmd *cobra.Command) {
 
 // signing reads the options and opens the key.
 func (a *app) signing(ctx context.Context, cmd *cobra.Command, o *signingOptions) (signer.Signer, notation.SignOptions, error) {
-	if o.authority && o.timestamps.asked() {
+	if o.authority && o.timestamps.demanded() {
 		return nil, notation.SignOptions{}, a.usage(cmd, reason.UsageFlag, "--signing-authority and --timestamp-url are two ways to vouch for the signing time, and a signature has one", "give one or the other")
 	}
 	if err := o.key.check(a, cmd); err != nil {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/notaryv2/notation/internal/atomicfile"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
 	"github.com/opencontainers/go-digest"
@@ -129,7 +128,7 @@ func (a *app) targets(ctx context.Context, cmd *cobra.Command, o *targetOptions,
 		var err error
 		if all[i], err = o.parse(s.text); err != nil {
 			if s.where != "" {
-				err = refError{s.where, err}
+				err = refError{named(s.where), err}
 			}
 			return nil, err
 		}
@@ -145,7 +144,7 @@ func (a *app) readReferences(ctx context.Context, file string) ([]reference, err
 	if file == "-" {
 		data, err = a.readStdin(ctx, maxReferenceBytes)
 	} else {
-		data, err = atomicfile.ReadNamed(ctx, file, maxReferenceBytes)
+		data, err = readNamed(ctx, file, maxReferenceBytes)
 	}
 	if err != nil {
 		return nil, err
@@ -203,12 +202,12 @@ func (a *app) recommendDigest(t target, d digest.Digest) {
 func each(ctx context.Context, all []target, do func(i int, t target) error) error {
 	var errs manyErrors
 	for i, t := range all {
-		err := ctx.Err()
+		err := context.Cause(ctx)
 		if err == nil {
 			err = do(i, t)
 		}
 		if err != nil {
-			errs = append(errs, refError{t.typed, err})
+			errs = append(errs, refError{named(t.typed), err})
 		}
 	}
 	return errs.asError()

@@ -117,7 +117,7 @@ func TestSignWithTimestamp(t *testing.T) {
 	settings(`{"timestampUrls":[""]}`)
 	sign().wantError(2, "empty text")
 	settings(`{"timestampUrls":"x"}`)
-	sign().wantError(2, "config.json", "timestampUrls and timestampRootCerts")
+	sign().wantError(2, "config.json", "timestampUrls, timestampRootCerts and revocationPrivateRedirects")
 }
 
 // TestVerifyTimestamp verifies signatures with a time stamp, also when the

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/notaryv2/notation"
@@ -21,6 +22,8 @@ import (
 type timestampOptions struct {
 	urls  []string
 	roots []string
+
+	asked []string // the addresses, once they are known, from wherever
 }
 
 func (o *timestampOptions) register(cmd *cobra.Command) {
@@ -29,8 +32,25 @@ func (o *timestampOptions) register(cmd *cobra.Command) {
 	f.StringArrayVar(&o.roots, "timestamp-root-cert", nil, "root certificate `FILE` of the authority; may be given again (default: timestampRootCerts of config.json, else the trust stores of type tsa)")
 }
 
-// asked reports whether the command line asks for a time stamp.
-func (o *timestampOptions) asked() bool {
+// hide leaves out of what an error says whatever may be secret in the addresses.
+func (o *timestampOptions) hide(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for _, address := range o.asked {
+		if u, parseErr := url.Parse(address); parseErr == nil {
+			text = strings.NewReplacer(address, printableURL(address), u.Redacted(), printableURL(address), escape(u.Redacted()), printableURL(address)).Replace(text)
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return reworded{text: text, err: err}
+}
+
+// demanded reports whether the command line asks for a time stamp.
+func (o *timestampOptions) demanded() bool {
 	return slices.ContainsFunc(o.urls, func(url string) bool { return url != "" })
 }
 
@@ -53,6 +73,12 @@ func (o *timestampOptions) client(ctx context.Context, a *app, cmd *cobra.Comman
 		}
 		return nil, nil
 	}
+	for _, u := range urls { // also those that are asked only if others fail
+		if err := checkAuthority(u); err != nil {
+			return nil, err
+		}
+	}
+	o.asked = urls
 	roots, err := o.anchors(ctx, a, dirs, settings)
 	if err != nil {
 		return nil, err
@@ -62,9 +88,7 @@ func (o *timestampOptions) client(ctx context.Context, a *app, cmd *cobra.Comman
 			"give the root certificate of the authority with --timestamp-root-cert, or add it with 'notation cert add --type tsa --store NAME FILE'")
 	}
 	for _, u := range urls {
-		if parsed, err := url.Parse(u); err == nil { // it may hold a password
-			a.log.Debug("time stamp", "authority", parsed.Redacted(), "roots", len(roots))
-		}
+		a.log.Debug("time stamp", "authority", printableURL(u), "roots", len(roots))
 	}
 	return &timestamp.Client{URLs: urls, Roots: roots}, nil
 }

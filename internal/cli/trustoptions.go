@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/notaryv2/notation"
-	"github.com/notaryv2/notation/internal/atomicfile"
 	"github.com/notaryv2/notation/internal/config"
 	"github.com/notaryv2/notation/reason"
 	"github.com/notaryv2/notation/trust"
@@ -26,6 +25,7 @@ type trustOptions struct {
 	policy     string
 	store      string
 	caCerts    []string
+	tsaCerts   []string
 	identities []string
 }
 
@@ -33,7 +33,8 @@ func (o *trustOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.policy, "policy", "", "trust policy `FILE` instead of that of the configuration directory")
 	f.StringVar(&o.store, "trust-store", "", "directory `DIR` of trust stores, TYPE/NAME/FILE, instead of that of the configuration directory")
-	f.StringArrayVar(&o.caCerts, "ca-cert", nil, "trust the root certificates in `FILE` for every repository, without any policy; may be given again")
+	f.StringArrayVar(&o.caCerts, "ca-cert", nil, "trust the root certificates in `FILE` for whatever is verified, without any policy; may be given again")
+	f.StringArrayVar(&o.tsaCerts, "tsa-cert", nil, "with --ca-cert, trust the time-stamping authorities under the root certificates in `FILE`: a signature whose certificate has expired passes if such a one has stamped it in time; may be given again")
 	f.StringArrayVar(&o.identities, "identity", nil, "with --ca-cert, trust only signers with this subject `DN`, as in 'C=US, ST=WA, O=Notary'; may be given again")
 }
 
@@ -41,6 +42,12 @@ func (o *trustOptions) register(cmd *cobra.Command) {
 func (o *trustOptions) stateless() bool {
 	return len(o.caCerts) > 0 || o.policy != "" && o.store != ""
 }
+
+// statelessHelp says in the help what the options do.
+const statelessHelp = `Nothing of the home directory is needed with --policy and --trust-store, or
+with --ca-cert. --ca-cert alone trusts no time-stamping authority, so that a
+signature passes only as long as its certificates last; --tsa-cert names the
+roots of authorities.`
 
 // commandLineStore is the name of the store and the statement that --ca-cert
 // makes up.
@@ -53,6 +60,8 @@ func (a *app) verifier(ctx context.Context, cmd *cobra.Command, o *trustOptions)
 		return nil, a.usage(cmd, reason.UsageFlag, "--ca-cert stands for a policy and its trust store, and cannot be mixed with --policy or --trust-store", "give one or the other")
 	case len(o.identities) > 0 && len(o.caCerts) == 0:
 		return nil, a.usage(cmd, reason.UsageFlag, "--identity needs --ca-cert", "identities of a trust policy are in its trustedIdentities")
+	case len(o.tsaCerts) > 0 && len(o.caCerts) == 0:
+		return nil, a.usage(cmd, reason.UsageFlag, "--tsa-cert needs --ca-cert", "time-stamping authorities of a trust policy are in its stores of type tsa")
 	case len(o.caCerts) > 0:
 		return o.fromCertificates(ctx)
 	}
@@ -67,16 +76,27 @@ func (a *app) verifier(ctx context.Context, cmd *cobra.Command, o *trustOptions)
 	return &notation.Verifier{Policy: policy, Stores: stores, Now: a.env.Now}, nil
 }
 
-// fromCertificates makes a policy of --ca-cert and --identity.
+// fromCertificates makes a policy of --ca-cert, --tsa-cert and --identity. It
+// asks for a time stamp only of signatures that would not pass without: nothing
+// that passes fails when --tsa-cert is added.
 func (o *trustOptions) fromCertificates(ctx context.Context) (*notation.Verifier, error) {
-	ref := trust.StoreRef{Type: trust.CA, Name: commandLineStore}
-	var anchors []*x509.Certificate
-	for _, file := range o.caCerts {
-		certs, err := readAnchors(ctx, ref.Type, file)
-		if err != nil {
-			return nil, err
+	anchors := map[trust.StoreRef][]*x509.Certificate{}
+	var names []string
+	for _, given := range []struct {
+		typ   trust.StoreType
+		files []string
+	}{{trust.CA, o.caCerts}, {trust.TSA, o.tsaCerts}} {
+		ref := trust.StoreRef{Type: given.typ, Name: commandLineStore}
+		for _, file := range given.files {
+			certs, err := readAnchors(ctx, given.typ, file)
+			if err != nil {
+				return nil, err
+			}
+			anchors[ref] = append(anchors[ref], certs...)
 		}
-		anchors = append(anchors, certs...)
+		if len(given.files) > 0 {
+			names = append(names, ref.String())
+		}
 	}
 	identities := []string{"*"}
 	if len(o.identities) > 0 {
@@ -90,12 +110,15 @@ func (o *trustOptions) fromCertificates(ctx context.Context) (*notation.Verifier
 		}
 	}
 	kind := o.policyKind()
-	policy, err := newPolicy(kind, commandLineStore, true, []string{ref.String()}, identities).Policy(kind, "--identity")
+	document := newPolicy(kind, commandLineStore, true, names, identities)
+	if len(o.tsaCerts) > 0 {
+		document.Statements[0].SignatureVerification.VerifyTimestamp = "afterCertExpiry"
+	}
+	policy, err := document.Policy(kind, "--identity")
 	if err != nil {
 		return nil, identityError(o.identities, withoutPlace("--identity", err))
 	}
-	stores := trust.NewMemoryStores(map[trust.StoreRef][]*x509.Certificate{ref: anchors})
-	return &notation.Verifier{Policy: policy, Stores: stores}, nil
+	return &notation.Verifier{Policy: policy, Stores: trust.NewMemoryStores(anchors)}, nil
 }
 
 func identityError(given []string, err error) error {
@@ -153,7 +176,7 @@ func pathCause(err error) error {
 // readCertificates reads the certificates of a file that the user named, and
 // that is there to stay.
 func readCertificates(_ context.Context, file string) ([]*x509.Certificate, error) {
-	data, err := atomicfile.ReadLinked(file, config.MaxCertificateFileBytes)
+	data, err := readLinked(file, config.MaxCertificateFileBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +185,7 @@ func readCertificates(_ context.Context, file string) ([]*x509.Certificate, erro
 
 // readAnchors reads the trust anchors of a file or pipe that the user named.
 func readAnchors(ctx context.Context, t trust.StoreType, file string) ([]*x509.Certificate, error) {
-	data, err := atomicfile.ReadNamed(ctx, file, config.MaxCertificateFileBytes)
+	data, err := readNamed(ctx, file, config.MaxCertificateFileBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -41,12 +41,12 @@ worst of them decides the exit code: from best to worst 0, 3, 2, 4, 1.
 REF is registry/repository@digest or registry/repository:tag. A tag is resolved
 once; what it named is printed by digest.
 
-Where certificates name somebody who knows whether they were revoked, he is
-asked, and the answers are kept for as long as they hold. --offline asks nobody.
-A plugin runs only where a signature demands it, once its signer is trusted.
+Where certificates name somebody who knows whether they were revoked, that one
+is asked, and the answers are kept for as long as they hold. --offline asks
+nobody, and --revocation-evidence gives answers that were carried along. A plugin
+runs only where a signature demands it, once its signer is trusted.
 
-Nothing of the home directory is needed with --policy and --trust-store, or
-with --ca-cert.`,
+` + statelessHelp,
 		Example: `  # Verify by digest with the trust policy and stores of the configuration directory
   notation verify localhost:5000/net-monitor@sha256:9d3c3c7b0e5d28a7a8aee0df0a71c4d3f6b2f9c8e1a5b7d6c4f3e2d1c0b9a8f7
 
@@ -58,6 +58,9 @@ with --ca-cert.`,
 
   # Verify without asking anybody about revocation, from answers of earlier runs
   notation verify --offline --oci-layout ./layout:v1
+
+  # The same on a machine that is never on line, with an answer that came along
+  notation verify --offline --revocation-evidence signer.ocsp --ca-cert root.pem --oci-layout ./layout:v1
 
   # Verify an artifact in an image layout as if it were in a repository
   notation verify --oci-layout --scope registry.example.com/net-monitor ./layout:v1`,
@@ -100,7 +103,7 @@ func (a *app) verify(ctx context.Context, cmd *cobra.Command, o *verifyOptions, 
 	if err != nil {
 		return nil, err
 	}
-	if err := o.judging.apply(a, verifier); err != nil {
+	if err := o.judging.apply(ctx, a, verifier); err != nil {
 		return nil, err
 	}
 	verifier.Now, verifier.Metadata, verifier.MaxSignatures = a.env.Now, metadata, o.maxSignatures
@@ -115,7 +118,8 @@ func (a *app) verify(ctx context.Context, cmd *cobra.Command, o *verifyOptions, 
 		if err != nil {
 			return nil, err
 		}
-		return verifier.Verify(ctx, repo, t.ref)
+		verdict, err := verifier.Verify(ctx, repo, t.ref)
+		return verdict, reword(verdict, err, o.trust.wording, o.judging.wording)
 	})
 	a.storeWarnings(verifier, doc)
 	for _, v := range doc.Verdicts {
@@ -139,7 +143,7 @@ func (a *app) warnLenient(v verdictJSON, metadata bool) {
 		if metadata {
 			also = ", nor was its user metadata compared"
 		}
-		a.warn("%s was not verified%s: statement %q of the trust policy says skip", v.shownName(), also, v.Verdict.Statement)
+		a.warn("%s was not verified%s: statement %q of the trust policy says skip", named(v.shownName()), also, v.Verdict.Statement)
 		return
 	}
 	if accepted == nil {
@@ -152,7 +156,7 @@ func (a *app) warnLenient(v verdictJSON, metadata bool) {
 		}
 	}
 	if len(logged) > 0 {
-		a.warn("%s passed although %s failed, which statement %q of the trust policy only logs", v.shownName(), strings.Join(logged, ", "), v.Verdict.Statement)
+		a.warn("%s passed although %s failed, which statement %q of the trust policy only logs", named(v.shownName()), strings.Join(logged, ", "), v.Verdict.Statement)
 	}
 }
 
@@ -216,10 +220,10 @@ func (d *verifyDocument) errors(store string) error {
 			if store != "" && strings.HasPrefix(string(cause.Code), "store.") {
 				cause = cause.WithHint("put right what is in %s, the directory of --trust-store, as TYPE/NAME/FILE", quote(store))
 			}
-			errs = append(errs, refError{v.target.typed, cause})
+			errs = append(errs, refError{named(v.target.typed), cause})
 			continue
 		}
-		errs = append(errs, refError{v.errorName(), v.err})
+		errs = append(errs, refError{v.errorName(), v.told()})
 	}
 	return errs.asError()
 }
@@ -237,5 +241,15 @@ func (v verdictJSON) errorName() string {
 	if _, ok := errors.AsType[*notation.VerdictError](v.err); ok && v.target.path == "" {
 		return ""
 	}
-	return v.target.typed
+	return named(v.target.typed)
+}
+
+// told returns the error as it is told: of a verdict on something whose name
+// looks like a word, with the name in quotes.
+func (v verdictJSON) told() error {
+	e, ok := errors.AsType[*notation.VerdictError](v.err)
+	if !ok || e.Verdict == nil || e.Cause == nil || looksLikeName(e.Verdict.Reference) {
+		return v.err
+	}
+	return reworded{text: named(e.Verdict.Reference) + ": " + e.Unwrap()[0].Error() + ": " + e.Cause.Error(), err: v.err}
 }

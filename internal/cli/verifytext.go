@@ -126,8 +126,33 @@ func signatureTable(signatures []notation.SignatureVerdict) [][]cell {
 				rows = append(rows, row(fmt.Sprintf("  %s: %s [%s]", f.Check, f.Message, f.Reason)))
 			}
 		}
+		for _, line := range unchecked(s.Findings) {
+			rows = append(rows, row("  "+line))
+		}
 	}
 	return rows
+}
+
+// unchecked says why checks were not made that the policy does not skip, in one
+// line for all with the same reason.
+func unchecked(findings []notation.Finding) []string {
+	var lines []string
+	for i, f := range findings {
+		same := func(g notation.Finding) bool {
+			return g.Outcome == notation.Skipped && g.Reason == f.Reason && g.Message == f.Message
+		}
+		if f.Outcome != notation.Skipped || f.Reason == reason.VerifySkippedByPolicy || f.Message == "" || slices.ContainsFunc(findings[:i], same) {
+			continue
+		}
+		var checks []string
+		for _, g := range findings[i:] {
+			if same(g) {
+				checks = append(checks, string(g.Check))
+			}
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s [%s]", strings.Join(checks, ", "), f.Message, f.Reason))
+	}
+	return lines
 }
 
 // timeRange says when a signature was stamped: from the earliest to the latest

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/notaryv2/notation/internal/atomicfile"
@@ -160,9 +161,12 @@ func (s *SigningKeys) unknown(name string) error {
 	}
 	names := make([]string, 0, len(all))
 	for _, k := range all[:min(len(all), 10)] {
-		names = append(names, k.Name)
+		names = append(names, strconv.Quote(k.Name))
 	}
-	return err.WithHint("known keys are %q; 'notation key list' shows all", names)
+	if len(all) == 1 {
+		return err.WithHint("the only key is %s", names[0])
+	}
+	return err.WithHint("known keys are %s; 'notation key list' shows all", strings.Join(names, ", "))
 }
 
 // Add adds a key, whose name must differ from every other's by more than case.

@@ -29,6 +29,9 @@ type Settings struct {
 	// stamp must lead to. Relative paths are made absolute when they are read:
 	// they start at the configuration directory.
 	TimestampRootCerts []string `json:"timestampRootCerts,omitempty"`
+	// RevocationPrivateRedirects lets redirects of those who are asked about
+	// revocation lead into private networks.
+	RevocationPrivateRedirects bool `json:"revocationPrivateRedirects,omitempty"`
 }
 
 // Settings reads config.json strictly. A missing file gives the zero value.
@@ -45,7 +48,7 @@ func (d Dirs) Settings() (Settings, error) {
 	var s Settings
 	if err := strictjson.Unmarshal(data, &s); err != nil {
 		return Settings{}, reason.Wrap(reason.ConfigSettings, err, "settings %q cannot be read", path).
-			WithHint("correct the file; it may hold insecureRegistries, credsStore, credHelpers, signatureFormat, timestampUrls and timestampRootCerts")
+			WithHint("correct the file; it may hold insecureRegistries, credsStore, credHelpers, signatureFormat, timestampUrls, timestampRootCerts and revocationPrivateRedirects")
 	}
 	switch s.SignatureFormat {
 	case "", "jws", "cose":
