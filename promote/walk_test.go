@@ -76,7 +76,7 @@ func TestWalkKinds(t *testing.T) {
 	odd := blob
 	odd.MediaType = ocispec.MediaTypeImageManifest // a manifest kept as a layer
 	foreign := oci.Descriptor{
-		MediaType: ocispec.MediaTypeImageLayerNonDistributableGzip, //nolint:staticcheck // old images have it
+		MediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", // old images have it
 		Digest:    digest.FromString("elsewhere"), Size: 9, URLs: []string{"http://169.254.169.254/"},
 	}
 	docker := foreign
