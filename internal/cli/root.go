@@ -59,7 +59,7 @@ func (a *app) commands(args []string) []*cobra.Command {
 		build func() *cobra.Command
 	}{
 		{"sign", a.signCommand}, {"verify", a.verifyCommand}, {"inspect", a.inspectCommand}, {"list ls", a.listCommand}, {"blob", a.blobCommand},
-		{"attach", a.attachCommand}, {"discover", a.discoverCommand}, {"tree", a.treeCommand}, {"pull", a.pullCommand},
+		{"attach", a.attachCommand}, {"discover", a.discoverCommand}, {"tree", a.treeCommand}, {"pull", a.pullCommand}, {"copy", a.copyCommand},
 		{"cert certificate", a.certCommand}, {"key", a.keyCommand}, {"plugin", a.pluginCommand}, {"policy", a.policyCommand},
 		{"doctor", a.doctorCommand}, {"login", a.loginCommand}, {"logout", a.logoutCommand},
 		{"version", a.versionCommand}, {"completion", a.completionCommand}, {"", a.manCommand}, // man needs all
