@@ -77,16 +77,14 @@ type running struct {
 	mu    sync.Mutex
 	ended bool
 	group sync.WaitGroup
+	once  sync.Once
 	slots chan struct{}
 	found map[string]func() (*plugin.Plugin, error)
 }
 
-func newRunning() *running {
-	return &running{slots: make(chan struct{}, maxPlugins), found: map[string]func() (*plugin.Plugin, error){}}
-}
-
 // start waits for its turn and reports whether another plugin may be run.
 func (r *running) start(ctx context.Context) bool {
+	r.once.Do(func() { r.slots = make(chan struct{}, maxPlugins) })
 	select {
 	case r.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -121,6 +119,9 @@ func (r *running) get(ctx context.Context, host *plugin.Host, name string) (*plu
 	r.mu.Lock()
 	find, ok := r.found[name]
 	if !ok {
+		if r.found == nil {
+			r.found = map[string]func() (*plugin.Plugin, error){}
+		}
 		find = sync.OnceValues(func() (*plugin.Plugin, error) { return host.Get(ctx, name) })
 		r.found[name] = find
 	}

@@ -43,7 +43,7 @@ func newJudge(v *Verifier, st *trust.Statement, at time.Time) *judge {
 	return &judge{
 		statement: st, stores: v.Stores, timestamps: len(st.Stores(trust.TSA)) > 0, metadata: v.Metadata, at: at,
 		revocation: checkerOr(v.Revocation, v.Now), evidence: v.Evidence, requireRevocation: v.RequireRevocation,
-		plugins: v.Plugins, pluginConfig: v.PluginConfig, asked: new(asked), running: newRunning(),
+		plugins: v.Plugins, pluginConfig: v.PluginConfig, asked: new(asked), running: new(running),
 	}
 }
 

@@ -50,17 +50,15 @@ func (t *trial) notRevoked(ctx context.Context) Finding {
 	}
 	var signer, authority []revocation.Result
 	var group sync.WaitGroup
-	judged, byPlugin := t.answer.Results[plugin.CapabilityRevocationCheck]
-	if !byPlugin {
-		group.Go(func() {
-			signer = t.asked.check(ctx, t.judge, t.content.Chain, revocation.Evidence{Authentic: t.authentic(), Independent: t.stamp != nil})
-		})
-	}
 	if t.stamp != nil {
 		_, latest := t.stamp.Range()
 		group.Go(func() {
 			authority = t.asked.check(ctx, t.judge, t.stamp.Chain, revocation.Evidence{Authentic: latest})
 		})
+	}
+	judged, byPlugin := t.answer.Results[plugin.CapabilityRevocationCheck]
+	if !byPlugin {
+		signer = t.asked.check(ctx, t.judge, t.content.Chain, revocation.Evidence{Authentic: t.authentic(), Independent: t.stamp != nil})
 	}
 	group.Wait()
 	if byPlugin && !judged.Success {

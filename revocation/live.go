@@ -3,7 +3,10 @@ package revocation
 import (
 	"context"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -82,6 +85,12 @@ func (l *Live) Check(ctx context.Context, chain []*x509.Certificate, e Evidence)
 		}
 		return results
 	}
+	if len(e.OCSP) == 0 && len(e.CRLs) == 0 && !slices.ContainsFunc(chain[:len(results)], namesSource) {
+		for i := range results { // the common case of a private authority
+			results[i] = nobody()
+		}
+		return results
+	}
 	now := l.now()
 	ctx, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
@@ -145,6 +154,20 @@ type sources struct {
 	points     []point
 	named      bool // at least something, be it of no use
 	faults     causes
+}
+
+// namesSource reports whether a certificate names anybody, be it of no use.
+func namesSource(cert *x509.Certificate) bool {
+	if len(cert.OCSPServer) > 0 || len(cert.CRLDistributionPoints) > 0 {
+		return true
+	}
+	points := asn1.ObjectIdentifier{2, 5, 29, 31}
+	return slices.ContainsFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(points) })
+}
+
+// nobody is the result for a certificate that names nobody to ask.
+func nobody() Result {
+	return Result{Status: NoSource, Err: reason.Errorf(reason.RevocationNoSource, "the certificate names neither an OCSP responder nor a revocation list")}
 }
 
 // sourcesOf reads the authority information access and the distribution
@@ -252,8 +275,7 @@ func (l *Live) certificate(ctx context.Context, q question, e Evidence) Result {
 		if stapled, ok := l.stapled(ctx, q, e, s.points); ok {
 			a, faults = stapled, nil
 		} else if !s.named {
-			return Result{Status: NoSource, Err: reason.Errorf(reason.RevocationNoSource,
-				"the certificate %s names neither an OCSP responder nor a revocation list", dn.Display(q.cert.RawSubject))}
+			return nobody()
 		} else if faults.notKept() {
 			return Result{Status: NoSource, Err: outlived(q)}
 		}
