@@ -365,3 +365,35 @@ func TestUpdateCancelled(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestReadWhileReplaced: readers take no lock, and get the old or the new.
+//
+// attack: FS-04
+func TestReadWhileReplaced(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "f")
+	var w atomicfile.Writer
+	if err := w.Write(path, []byte("0"), atomicfile.ModePublic); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 100 {
+				if err := w.Write(path, []byte("1"), atomicfile.ModePublic); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		all.Go(func() {
+			for range 300 {
+				for _, read := range []func(string, int64) ([]byte, error){atomicfile.Read, atomicfile.ReadLinked} {
+					if data, err := read(path, 1); err != nil || len(data) != 1 {
+						t.Errorf("%q, %v", data, err)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+}

@@ -19,6 +19,9 @@ const (
 	lockWait = 30 * time.Second
 	// lockRetry is the time between two tries to take the lock.
 	lockRetry = 5 * time.Millisecond
+
+	// readTries is how often a file is looked at that is replaced each time.
+	readTries = 100
 	// tempTries bounds the names tried for a temporary file.
 	tempTries = 100
 	// tempRandom is the number of random characters in such a name.

@@ -342,22 +342,32 @@ func Kind(m fs.FileMode) string {
 // symbolic link nor longer than limit bytes. A file that does not exist gives
 // an error that is fs.ErrNotExist.
 func Read(path string, limit int64) ([]byte, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, readError(path, err)
-	}
-	return read(path, limit, info)
+	return readAgain(path, limit, os.Lstat)
 }
 
 // ReadLinked is [Read] for a path that the user named: symbolic links are
 // followed, to a regular file.
 func ReadLinked(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, readError(path, err)
-	}
-	return read(path, limit, info)
+	return readAgain(path, limit, os.Stat)
 }
+
+// readAgain reads a file, and tries again if it was replaced between two looks
+// at it: by somebody who writes as this package does.
+func readAgain(path string, limit int64, stat func(string) (fs.FileInfo, error)) ([]byte, error) {
+	for try := 1; ; try++ {
+		info, err := stat(path)
+		if err != nil {
+			return nil, readError(path, err)
+		}
+		data, err := read(path, limit, info)
+		if !errors.Is(err, errReplaced) || try == readTries {
+			return data, err
+		}
+	}
+}
+
+// errReplaced says that another file took the place of one that was looked at.
+var errReplaced = errors.New("it was replaced while it was being opened")
 
 // read opens what info describes and nothing that took its place meanwhile.
 func read(path string, limit int64, info fs.FileInfo) ([]byte, error) {
@@ -374,7 +384,7 @@ func read(path string, limit int64, info fs.FileInfo) ([]byte, error) {
 		return nil, readError(path, err)
 	}
 	if !os.SameFile(info, opened) {
-		return nil, reason.Errorf(reason.ConfigNotRegular, "%q was replaced while it was being opened", path).WithHint("try again")
+		return nil, reason.Wrap(reason.ConfigNotRegular, errReplaced, "%q could not be read", path).WithHint("try again")
 	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
