@@ -58,7 +58,7 @@ func (t *trial) notRevoked(ctx context.Context) Finding {
 	}
 	judged, byPlugin := t.answer.Results[plugin.CapabilityRevocationCheck]
 	if !byPlugin {
-		signer = t.asked.check(ctx, t.judge, t.content.Chain, revocation.Evidence{Authentic: t.authentic(), Independent: t.stamp != nil})
+		signer = t.asked.check(ctx, t.judge, t.content.Chain, revocation.Evidence{Authentic: t.authentic(), Independent: t.independent()})
 	}
 	group.Wait()
 	if byPlugin && !judged.Success {
@@ -139,6 +139,19 @@ func (t *trial) authentic() time.Time {
 	}
 	_, latest := t.stamp.Range()
 	return latest
+}
+
+// independent reports whether a thief of a key of the signer's chain could not
+// have made the time stamp as well: no authority of the signer stands in the
+// chain of who made it, but the root, which is trusted for both.
+func (t *trial) independent() bool {
+	if t.stamp == nil {
+		return false
+	}
+	signer := t.content.Chain[:len(t.content.Chain)-1]
+	return !slices.ContainsFunc(t.stamp.Chain, func(c *x509.Certificate) bool {
+		return slices.ContainsFunc(signer, c.Equal)
+	})
 }
 
 // summary makes one finding of what is known about each certificate: the worst

@@ -3,8 +3,10 @@ package notation_test
 import (
 	"context"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -395,6 +397,46 @@ func TestUnreadableStoreUnderAudit(t *testing.T) {
 			verdict, err := decide(t, v, seal(t, chain, envelope.Request{Target: target(), VerificationPlugin: tt.plugin}))
 			if verdict.Outcome != tt.want {
 				t.Errorf("%s: %v", verdict.Outcome, err)
+			}
+		})
+	}
+}
+
+// An authority under a certificate of the signer's own chain is not independent:
+// who has stolen that key makes such authorities.
+//
+// attack: TSP-05
+func TestAuthorityOfTheSameIssuer(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	chain := testpki.New(t, testpki.Options{})
+	own := newTSA(t, now, testpki.Options{})
+	own.Chain = &testpki.Chain{Key: chain.Key, Keys: chain.Keys, Certs: chain.Certs}
+	leaf := own.IssueTSA(t, own.Key, func(c *x509.Certificate) {
+		c.ExtKeyUsage = nil
+		c.ExtraExtensions = slices.DeleteFunc(slices.Clone(c.ExtraExtensions), func(e pkix.Extension) bool { return e.Id.String() == "2.5.29.37" })
+		c.ExtraExtensions = append(c.ExtraExtensions, testpki.EKU(true, testpki.OIDTimeStamping))
+	})
+	own.Chain = &testpki.Chain{Key: chain.Key, Keys: chain.Keys, Certs: append([]*x509.Certificate{leaf}, chain.Certs[1:]...)}
+	for _, tt := range []struct {
+		name        string
+		tsa         *testpki.TSA
+		independent bool
+	}{
+		{"another's", newTSA(t, now, testpki.Options{}), true},
+		{"of the same issuer", own, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			v := stampVerifier(t, strictly, chain, tt.tsa.Chain)
+			v.Revocation = checker(func(c []*x509.Certificate, e revocation.Evidence) []revocation.Result {
+				if c[0].Equal(chain.Leaf()) && e.Independent != tt.independent {
+					t.Errorf("independent %t", e.Independent)
+				}
+				return []revocation.Result{good, good}
+			})
+			if _, err := decide(t, v, stamped(t, chain, tt.tsa, envelope.Request{})); err != nil {
+				t.Error(err)
 			}
 		})
 	}
