@@ -102,10 +102,11 @@ type copier struct {
 
 	noMount atomic.Bool // mounting was refused
 
-	mu     sync.Mutex // guards report, and calls of Progress
+	mu     sync.Mutex // guards all below, and calls of Progress
 	report *Report
 	total  Totals // of the graph
 	there  Totals // at the destination
+	turns  map[digest.Digest]chan struct{}
 }
 
 // all stores the whole graph.
@@ -248,11 +249,34 @@ func (c *copier) manifest(ctx context.Context, m *Manifest, listed map[digest.Di
 			return err
 		}
 	}
+	if m.Subject != "" {
+		turn := c.turn(m.Subject)
+		select {
+		case turn <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		defer func() { <-turn }()
+	}
 	if err := c.dst.PutManifest(ctx, d, raw); err != nil {
 		return err
 	}
 	c.done(Item{Descriptor: m.Descriptor, Manifest: true, Action: Copied})
 	return nil
+}
+
+// turn returns what is to be held while a referrer of subject is stored. Some
+// registries with the referrers API lose one of two that come at the same time.
+func (c *copier) turn(subject digest.Digest) chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.turns[subject] == nil {
+		if c.turns == nil {
+			c.turns = map[digest.Digest]chan struct{}{}
+		}
+		c.turns[subject] = make(chan struct{}, 1)
+	}
+	return c.turns[subject]
 }
 
 // incomplete says what is at the destination after a failure.

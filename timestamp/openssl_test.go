@@ -38,8 +38,8 @@ ess_cert_id_chain = %[3]s
 ess_cert_id_alg = %[4]s
 `
 
-// opensslTSA is an authority over HTTP whose replies "openssl ts" makes.
-func opensslTSA(t *testing.T, chain *testpki.Chain, digest, idChain, idAlgorithm string) http.Handler {
+// openssl returns the path of the program. It must be there in CI.
+func openssl(t *testing.T) string {
 	t.Helper()
 	program, err := exec.LookPath("openssl")
 	if err != nil {
@@ -48,6 +48,13 @@ func opensslTSA(t *testing.T, chain *testpki.Chain, digest, idChain, idAlgorithm
 		}
 		t.Skip(err)
 	}
+	return program
+}
+
+// opensslTSA is an authority over HTTP whose replies "openssl ts" makes.
+func opensslTSA(t *testing.T, chain *testpki.Chain, digest, idChain, idAlgorithm string) http.Handler {
+	t.Helper()
+	program := openssl(t)
 	dir := t.TempDir()
 	var issuers []byte
 	for _, c := range chain.Certs[1 : len(chain.Certs)-1] {
@@ -134,10 +141,7 @@ func TestOpenSSLReadsTestAuthority(t *testing.T) {
 
 func opensslVerifies(t *testing.T, chain *testpki.Chain, token []byte) {
 	t.Helper()
-	program, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip(err)
-	}
+	program := openssl(t)
 	dir := t.TempDir()
 	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: chain.Root().Raw})
 	for name, data := range map[string][]byte{"token": token, "message": message, "root.pem": root, "chain.pem": chain.CertPEM()} {

@@ -185,7 +185,7 @@ func (c *copying) verify(ctx context.Context, side *copySideJSON, t target, repo
 		}
 		return nil
 	}
-	verdicts, err := c.judge.all(ctx, c.app, repo, []target{{typed: side.Name, path: t.path, ref: t.ref.WithDigest(d)}})
+	verdicts, err := c.judge.all(ctx, c.app, []target{{typed: side.Name, path: t.path, ref: t.ref.WithDigest(d)}}, func(target) (oci.Repository, error) { return repo, nil })
 	side.Verdict = &verdicts.Verdicts[0]
 	side.Verification = verificationFailed
 	if err == nil {

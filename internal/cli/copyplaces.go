@@ -4,13 +4,11 @@ import (
 	"context"
 	"os"
 	"strings"
-	"sync"
 
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/oci/layout"
 	"github.com/notaryv2/notation/oci/remote"
 	"github.com/notaryv2/notation/reason"
-	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 )
 
@@ -125,11 +123,7 @@ func (a *app) placeOpener(ctx context.Context, o *copyPlaces, places ...target) 
 // tarball if its name says so.
 func (a *app) openDestination(ctx context.Context, t target, scope string, open placeOpener) (*writable, error) {
 	if t.path == "" {
-		w, err := openWritable(ctx, t, open)
-		if err == nil {
-			w.Store = &inTurn{Store: w.Store, turns: map[digest.Digest]chan struct{}{}}
-		}
-		return w, err
+		return openWritable(ctx, t, open)
 	}
 	info, err := os.Stat(t.path)
 	if tar := err == nil && info.Mode().IsRegular(); tar || err != nil && strings.HasSuffix(t.path, ".tar") {
@@ -144,38 +138,4 @@ func (a *app) openDestination(ctx context.Context, t target, scope string, open 
 		return nil, err
 	}
 	return &writable{Store: directory}, nil
-}
-
-// inTurn stores the referrers of one subject one after the other. Some
-// registries with the referrers API lose one of two that come at the same time.
-type inTurn struct {
-	oci.Store
-	mu    sync.Mutex
-	turns map[digest.Digest]chan struct{}
-}
-
-func (s *inTurn) PutManifest(ctx context.Context, d oci.Descriptor, raw []byte) error {
-	m, err := oci.ParseManifest(raw)
-	if err != nil {
-		return err
-	}
-	if m.Subject != nil {
-		turn := s.turn(m.Subject.Digest)
-		select {
-		case turn <- struct{}{}:
-			defer func() { <-turn }()
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return s.Store.PutManifest(ctx, d, raw)
-}
-
-func (s *inTurn) turn(subject digest.Digest) chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.turns[subject] == nil {
-		s.turns[subject] = make(chan struct{}, 1)
-	}
-	return s.turns[subject]
 }

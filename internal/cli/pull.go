@@ -86,7 +86,7 @@ func (a *app) pull(ctx context.Context, cmd *cobra.Command, o *pullOptions, type
 	if !ok {
 		return nil, reason.Errorf(reason.UsageInternal, "%s cannot be read", typed)
 	}
-	verdicts, err := j.all(ctx, a, repo, []target{t})
+	verdicts, err := j.all(ctx, a, []target{t}, func(target) (oci.Repository, error) { return repo, nil })
 	doc := &pullDocument{verifyDocument: verdicts, Files: []pulledJSON{}, said: true}
 	if err != nil {
 		return doc, err

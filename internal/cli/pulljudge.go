@@ -66,10 +66,15 @@ func (a *app) judge(ctx context.Context, cmd *cobra.Command, o *judgeOptions) (*
 	return &judge{options: o, verifier: verifier}, nil
 }
 
-// all decides about artifacts of one repository, and shows the warnings that
-// belong to the verdicts. The error is that of verify.
-func (j *judge) all(ctx context.Context, a *app, repo oci.Repository, targets []target) (*verifyDocument, error) {
+// all decides about artifacts, each in the repository that open gives for it,
+// and shows the warnings that belong to the verdicts. The error is that of
+// verify.
+func (j *judge) all(ctx context.Context, a *app, targets []target, open func(target) (oci.Repository, error)) (*verifyDocument, error) {
 	doc := verifyAll(ctx, targets, func(ctx context.Context, t target) (*notation.Verdict, error) {
+		repo, err := open(t)
+		if err != nil {
+			return nil, err
+		}
 		verdict, err := j.verifier.Verify(ctx, repo, t.ref)
 		return verdict, reword(verdict, err, j.options.trust.wording, j.options.judging.wording)
 	})

@@ -178,7 +178,7 @@ func (b *treeBuilder) verify(ctx context.Context, repo oci.Repository, j *judge)
 			targets = append(targets, target{typed: b.target.name(d), path: b.target.path, ref: b.target.ref.WithDigest(d)})
 		}
 	}
-	doc, err := j.all(ctx, b.app, repo, targets)
+	doc, err := j.all(ctx, b.app, targets, func(target) (oci.Repository, error) { return repo, nil })
 	b.verdicts = make(map[digest.Digest]*verdictJSON, len(targets))
 	for i, t := range targets {
 		b.verdicts[t.ref.Digest()] = &doc.Verdicts[i]

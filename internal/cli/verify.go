@@ -9,7 +9,6 @@ import (
 
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/oci"
-	"github.com/notaryv2/notation/reason"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 )
@@ -19,12 +18,8 @@ const maxParallel = 4
 
 // verifyOptions are the flags of verify.
 type verifyOptions struct {
-	targets       targetOptions
-	trust         trustOptions
-	judging       judgingOptions
-	metadata      []string
-	maxSignatures int
-	scope         string
+	targets targetOptions
+	judge   judgeOptions
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -68,67 +63,31 @@ runs only where a signature demands it, once its signer is trusted.
 	cmd = a.leaf(cmd, 0, -1, func(ctx context.Context, args []string) (document, error) {
 		return a.verify(ctx, cmd, o, args)
 	})
-	f := cmd.Flags()
-	f.StringArrayVarP(&o.metadata, "user-metadata", "m", nil, "`KEY=VALUE` that must be among the signed metadata; may be given again")
-	f.IntVar(&o.maxSignatures, "max-signatures", notation.DefaultMaxSignatures, "look at no more than this number of signatures of an artifact")
-	o.trust.register(cmd)
-	o.judging.register(cmd)
-	f.StringVar(&o.scope, "scope", "", "with --oci-layout, the `REPOSITORY` that the trust policy is asked about")
+	o.judge.register(cmd)
 	o.targets.registerMany(cmd)
 	return cmd
 }
 
 func (a *app) verify(ctx context.Context, cmd *cobra.Command, o *verifyOptions, args []string) (document, error) {
-	switch {
-	case o.scope != "" && !o.targets.layout:
-		return nil, a.usage(cmd, reason.UsageFlag, "--scope needs --oci-layout", "the scope of a registry's artifact is its repository")
-	case o.maxSignatures < 1:
-		return nil, a.usage(cmd, reason.UsageFlag, "--max-signatures must be at least 1", "")
-	case o.scope != "":
-		if _, err := oci.ParseRepository(o.scope); err != nil {
-			return nil, reason.Wrap(reason.UsageFlag, err, "flag '--scope' cannot be %s", quote(o.scope)).
-				WithHint("write registry/repository, without tag or digest, as in registry.example.com/net-monitor")
-		}
+	if err := o.judge.check(a, cmd, o.targets.layout); err != nil {
+		return nil, err
 	}
-	o.targets.registry.stateless = o.trust.stateless()
+	o.targets.registry.stateless = o.judge.trust.stateless()
 	targets, err := a.targets(ctx, cmd, &o.targets, args)
 	if err != nil {
 		return nil, err
 	}
-	metadata, err := pairs("user-metadata", o.metadata)
+	judge, err := a.judge(ctx, cmd, &o.judge)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := a.verifier(ctx, cmd, &o.trust)
-	if err != nil {
-		return nil, err
-	}
-	if err := o.judging.apply(ctx, a, verifier); err != nil {
-		return nil, err
-	}
-	verifier.Now, verifier.Metadata, verifier.MaxSignatures = a.env.Now, metadata, o.maxSignatures
 	open, err := a.opener(ctx, &o.targets, targets...)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := a.network(ctx)
 	defer cancel()
-	doc := verifyAll(ctx, targets, func(ctx context.Context, t target) (*notation.Verdict, error) {
-		repo, err := open(t, o.scope)
-		if err != nil {
-			return nil, err
-		}
-		verdict, err := verifier.Verify(ctx, repo, t.ref)
-		return verdict, reword(verdict, err, o.trust.wording, o.judging.wording)
-	})
-	a.storeWarnings(verifier, doc)
-	for _, v := range doc.Verdicts {
-		if v.Verdict != nil {
-			a.recommendDigest(v.target, v.Verdict.Artifact.Digest)
-			a.warnLenient(v, len(metadata) > 0)
-		}
-	}
-	return doc, doc.errors(o.trust.store)
+	return judge.all(ctx, a, targets, func(t target) (oci.Repository, error) { return open(t, o.judge.scope) })
 }
 
 // warnLenient says on standard error that exit code 0 does not mean what it
