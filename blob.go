@@ -151,8 +151,8 @@ func (v *Verifier) VerifyBlob(ctx context.Context, blob io.Reader, signature []b
 		}
 	}
 	verified, err := open(mediaType, signature)
-	if err != nil { // said again, with all that belongs to it, by the judge
-		verdict.Signatures = []SignatureVerdict{j.envelope(ctx, mediaType, signature, oci.Descriptor{})}
+	if err != nil {
+		verdict.Signatures = []SignatureVerdict{j.broken(mediaType, err)}
 		return verdict, verdict.single()
 	}
 	content := verified.Content()
@@ -178,6 +178,6 @@ func (v *Verifier) VerifyBlob(ctx context.Context, blob io.Reader, signature []b
 	if verdict.Reference == "" {
 		verdict.Reference = string(artifact.Digest)
 	}
-	verdict.Signatures = []SignatureVerdict{j.envelope(ctx, mediaType, signature, artifact)}
+	verdict.Signatures = []SignatureVerdict{j.verified(ctx, mediaType, verified, artifact)}
 	return verdict, verdict.single()
 }

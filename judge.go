@@ -90,11 +90,21 @@ type trial struct {
 // whoever has to mend something should learn of everything at once. Plugins are
 // run and the network is asked only if all of these are good.
 func (j *judge) envelope(ctx context.Context, mediaType string, raw []byte, artifact oci.Descriptor) SignatureVerdict {
-	s := SignatureVerdict{MediaType: mediaType}
 	verified, err := open(mediaType, raw)
 	if err != nil {
-		return j.unread(s, foundError(CheckIntegrity, Failed, err, reason.EnvelopeSignature))
+		return j.broken(mediaType, err)
 	}
+	return j.verified(ctx, mediaType, verified, artifact)
+}
+
+// broken is the verdict on an envelope that does not hold by itself.
+func (j *judge) broken(mediaType string, err error) SignatureVerdict {
+	return j.unread(SignatureVerdict{MediaType: mediaType}, foundError(CheckIntegrity, Failed, err, reason.EnvelopeSignature))
+}
+
+// verified decides about an envelope whose signature holds.
+func (j *judge) verified(ctx context.Context, mediaType string, verified *envelope.Verified, artifact oci.Descriptor) SignatureVerdict {
+	s := SignatureVerdict{MediaType: mediaType}
 	t := &trial{judge: j, verified: verified, content: verified.Content(), verdict: &s}
 	s.describe(&t.content)
 	t.findRoot()
