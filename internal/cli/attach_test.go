@@ -147,7 +147,7 @@ func TestAttachToLayouts(t *testing.T) {
 			t.Errorf("%v", doc)
 		}
 		to := filepath.Join(t.TempDir(), "new", "dir")
-		u.ok("pull", "--oci-layout", "--ca-cert", acme.root, "-D", to, name).want(0, "Successfully verified signature for "+name, filepath.Join(to, "sbom.json"))
+		u.ok("pull", "--oci-layout", "--ca-cert", acme.root, "-o", to, name).want(0, "Successfully verified signature for "+name, filepath.Join(to, "sbom.json"))
 		if u.read(filepath.Join(to, "sbom.json")) != "{}" {
 			t.Error("other content")
 		}
@@ -251,7 +251,7 @@ func TestPullRefuses(t *testing.T) {
 				dir, parent = tt.dir, full
 			}
 			before := snapshot(t, parent)
-			r := u.run(append([]string{"pull", "--directory", dir}, tt.args...)...).want(tt.code, tt.texts...)
+			r := u.run(append([]string{"pull", "-o", dir}, tt.args...)...).want(tt.code, tt.texts...)
 			if strings.Contains(r.stdout, "Successfully") {
 				t.Errorf("claims success: %s", r.stdout)
 			}
@@ -260,7 +260,7 @@ func TestPullRefuses(t *testing.T) {
 			}
 		})
 	}
-	u.ok("pull", "--ca-cert", acme.root, "-D", full, "--force", good)
+	u.ok("pull", "--ca-cert", acme.root, "-o", full, "--force", good)
 	if u.read(filepath.Join(full, "g")) != "g" || u.read(filepath.Join(full, "f")) != "new" {
 		t.Error("not replaced")
 	}
@@ -272,7 +272,7 @@ func TestPullRefuses(t *testing.T) {
 	delete(reg.blobs, digestOf([]byte("g")))
 	reg.blobs[digestOf([]byte("g"))] = []byte("h")
 	dir := t.TempDir()
-	u.run("pull", "--ca-cert", acme.root, "-D", dir, good).wantError(3, "could not be fetched")
+	u.run("pull", "--ca-cert", acme.root, "-o", dir, good).wantError(3, "could not be fetched")
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
 		t.Errorf("%v %v", entries, err)
 	}
@@ -309,7 +309,7 @@ func TestPullOfOtherKinds(t *testing.T) {
 			ref := reg.host + "/app@" + reg.put(tt.mediaType, `{"mediaType":"`+tt.mediaType+`",`+tt.members+`}`)
 			u.ok("sign", "-k", "acme", ref)
 			dir := t.TempDir()
-			u.run("pull", "--ca-cert", acme.root, "-D", dir, ref).want(tt.code, tt.text)
+			u.run("pull", "--ca-cert", acme.root, "-o", dir, ref).want(tt.code, tt.text)
 			entries, err := os.ReadDir(dir)
 			if err != nil || (len(entries) == 1) != (tt.code == 0) {
 				t.Errorf("%v %v", entries, err)
@@ -319,7 +319,7 @@ func TestPullOfOtherKinds(t *testing.T) {
 	skip := u.write("skip.json", `{"version":"1.0","trustPolicies":[{"name":"lenient","registryScopes":["`+reg.host+`/app"],"signatureVerification":{"level":"skip"}}]}`)
 	unsigned, _ := u.attach("--artifact-type", "a/b", reg.host+"/app@"+reg.push("v1", "image"), u.write("f", "x"))
 	dir := t.TempDir()
-	r := u.ok("pull", "--policy", skip, "--trust-store", t.TempDir(), "-D", dir, unsigned).want(0, "was not verified", "policy statement \"lenient\" says skip")
+	r := u.ok("pull", "--policy", skip, "--trust-store", t.TempDir(), "-o", dir, unsigned).want(0, "was not verified", "policy statement \"lenient\" says skip")
 	if strings.Contains(r.stdout, "Successfully") || u.read(filepath.Join(dir, "f")) != "x" {
 		t.Errorf("%s", r.stdout)
 	}
@@ -358,26 +358,39 @@ func TestPullNames(t *testing.T) {
 		{strings.Repeat("x/", 700) + "x"}, {"x", "x"}, {"x", "X"}, {"x", "x/y"}, {"good", "../bad"},
 	} {
 		parent := t.TempDir()
-		u.run("pull", "--ca-cert", acme.root, "-D", filepath.Join(parent, "d"), artifact(names...)).wantError(3)
+		u.run("pull", "--ca-cert", acme.root, "-o", filepath.Join(parent, "d"), artifact(names...)).wantError(3)
 		if entries, err := os.ReadDir(parent); err != nil || len(entries) != 0 {
 			t.Errorf("%q: %v %v", names, entries, err)
 		}
 	}
 	dir, outside := t.TempDir(), t.TempDir()
-	u.ok("pull", "--ca-cert", acme.root, "-D", dir, artifact("a b/c.tar.gz", "ü"))
+	u.ok("pull", "--ca-cert", acme.root, "-o", dir, artifact("a b/c.tar.gz", "ü"))
 	if u.read(filepath.Join(dir, "a b", "c.tar.gz")) != "content" || u.read(filepath.Join(dir, "ü")) != "content" {
 		t.Error("not written")
 	}
 	if err := os.Symlink(outside, filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
 	}
-	u.run("pull", "--ca-cert", acme.root, "--force", "-D", dir, artifact("zzz", "link/x")).wantError(2)
-	u.run("pull", "--ca-cert", acme.root, "--force", "-D", dir, artifact("yyy", "a b")).wantError(2, "A directory stands where")
-	u.ok("pull", "--ca-cert", acme.root, "--force", "-D", dir, artifact("link"))
+	u.run("pull", "--ca-cert", acme.root, "--force", "-o", dir, artifact("zzz", "link/x")).wantError(2)
+	u.run("pull", "--ca-cert", acme.root, "--force", "-o", dir, artifact("yyy", "a b")).wantError(2, "A directory stands where")
+	u.ok("pull", "--ca-cert", acme.root, "--force", "-o", dir, artifact("link"))
 	if entries, err := os.ReadDir(outside); err != nil || len(entries) != 0 {
 		t.Errorf("%v %v", entries, err)
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 3 {
 		t.Errorf("%v %v", entries, err)
 	}
+}
+
+// TestPullOutput: -o of pull is a directory and a format at the same time.
+func TestPullOutput(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	dir := filepath.Join(t.TempDir(), "json")
+	r := u.run("pull", "-o", dir, "-o", "json", "localhost:1/nothing:v1")
+	r.want(2, `"command": "pull"`)
+	if _, err := os.Lstat(dir); err == nil {
+		t.Error("a directory was made")
+	}
+	u.run("pull", "-o", "yaml", "localhost:1/nothing:v1").want(2, "./yaml")
 }

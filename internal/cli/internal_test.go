@@ -97,7 +97,7 @@ func TestHelpTexts(t *testing.T) {
 				t.Errorf("%s --%s: usage %q", path, f.Name, f.Usage)
 			}
 		})
-		if cmd.InheritedFlags().Lookup("output") == nil && cmd.PersistentFlags().Lookup("output") == nil {
+		if cmd.InheritedFlags().Lookup("output") == nil && cmd.Flags().Lookup("output") == nil {
 			t.Errorf("%s has no --output", path)
 		}
 	}

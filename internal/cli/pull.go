@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"strings"
@@ -42,7 +43,7 @@ compared with their digests; if anything fails, the directory is as it was.
 REF names the artifact with the files, such as an SBOM, not what it is attached
 to; 'notation discover' tells. --timeout does not count while files are fetched.`,
 		Example: `  # Fetch the files of an SBOM into a directory
-  notation pull --directory sboms localhost:5000/net-monitor@sha256:9d3c3c7b0e5d28a7a8aee0df0a71c4d3f6b2f9c8e1a5b7d6c4f3e2d1c0b9a8f7
+  notation pull -o sboms localhost:5000/net-monitor@sha256:9d3c3c7b0e5d28a7a8aee0df0a71c4d3f6b2f9c8e1a5b7d6c4f3e2d1c0b9a8f7
 
   # Trust one root certificate, and replace files that are there
   notation pull --ca-cert root.pem --force registry.example.com/tools:v1`,
@@ -51,7 +52,7 @@ to; 'notation discover' tells. --timeout does not count while files are fetched.
 		return a.pull(ctx, cmd, o, args[0])
 	})
 	f := cmd.Flags()
-	f.StringVarP(&o.directory, "directory", "D", ".", "write the files into `DIR`, which is made if need be")
+	a.registerOutput(cmd, &o.directory, "write the files into `DIR`, which is made if need be (default .)")
 	f.BoolVar(&o.force, "force", false, "replace files that are there")
 	o.judge.register(cmd)
 	o.targets.register(cmd)
@@ -122,7 +123,7 @@ func (a *app) fetchFiles(ctx context.Context, budget *budget, source oci.Source,
 		}
 	}
 	budget.pause() // the registry client notices by itself when nothing moves any more
-	w, err := newFileWriter(o.directory, files, o.force)
+	w, err := newFileWriter(cmp.Or(o.directory, "."), files, o.force)
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func (w *fileWriter) path(name string) string { return filepath.Join(w.dir, file
 
 func (w *fileWriter) exists(name string) error {
 	return reason.Errorf(reason.ConfigExists, "file %s is there already", quote(w.path(name))).
-		WithHint("--force replaces files; --directory writes them elsewhere")
+		WithHint("--force replaces files; -o writes them elsewhere")
 }
 
 // receive fetches a file and compares it with its digest.

@@ -252,7 +252,7 @@ func TestDocumentsFollowTheSchema(t *testing.T) {
 		{"attach", "--artifact-type", "sbom/example", "--annotation", "a=b", "--sign", "-k", "acme", good, two + ":application/json"}, {"attach", good, two},
 		{"discover", good}, {"discover", "--artifact-type", "sbom/example", good}, {"discover", reg.host + "/app:none"},
 		{"tree", good}, {"tree", "--verify", "--ca-cert", acme.root, good}, {"tree", reg.host + "/app:none"},
-		{"pull", "--ca-cert", acme.root, good}, {"pull", "--ca-cert", acme.root, bare}, {"pull", "--directory", t.TempDir(), "--ca-cert", acme.root, filed},
+		{"pull", "--ca-cert", acme.root, good}, {"pull", "--ca-cert", acme.root, bare}, {"pull", "-o", t.TempDir(), "--ca-cert", acme.root, filed},
 		{"copy", "--ca-cert", acme.root, good, reg.host + "/b/app:v1"}, {"copy", "--ca-cert", acme.root, bare, reg.host + "/b/app:v2"}, {"copy", "--no-verify", "--to-oci-layout", good, filepath.Join(t.TempDir(), "x.tar") + ":v1"}, {"copy", good, reg.host + "/app@" + digestOf(nil)},
 		{"logout", reg.host}, {"logout", reg.host},
 	} {
