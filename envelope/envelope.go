@@ -80,6 +80,7 @@ func (c Content) clone() Content {
 type Unverified struct {
 	c      Content
 	signed []byte // the bytes that the signature is over
+	facts  certchain.Facts
 }
 
 // Parse reads an envelope strictly. mediaType is [MediaTypeJWS] or
@@ -91,6 +92,12 @@ type Unverified struct {
 // the timestamp, which is not signed, only the size is: whoever needs it judges
 // what it holds, and to whoever does not, a broken one says as much as none.
 func Parse(mediaType string, data []byte) (*Unverified, error) {
+	return ParseKnown(mediaType, data, certchain.Facts{})
+}
+
+// ParseKnown is [Parse] with what is known about certificates from before, for
+// the packages of this module. Certificates may then be shared with others.
+func ParseKnown(mediaType string, data []byte, facts certchain.Facts) (*Unverified, error) {
 	if len(data) > MaxSize {
 		return nil, reason.Errorf(reason.EnvelopeTooLarge, "the envelope is longer than %d bytes", MaxSize)
 	}
@@ -98,7 +105,7 @@ func Parse(mediaType string, data []byte) (*Unverified, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Unverified{c: Content{MediaType: mediaType}, signed: p.signed}
+	u := &Unverified{c: Content{MediaType: mediaType}, signed: p.signed, facts: facts}
 	c := &u.c
 	c.Algorithm, c.Agent = p.algorithm, p.agent
 	c.Payload, c.Signature, c.Timestamp = p.payload, p.signature, p.timestamp
@@ -117,7 +124,7 @@ func Parse(mediaType string, data []byte) (*Unverified, error) {
 	if c.Target, err = parsePayload(c.Payload); err != nil {
 		return nil, err
 	}
-	if c.Chain, err = certchain.Parse(p.chain); err != nil {
+	if c.Chain, err = facts.Parse(p.chain); err != nil {
 		return nil, err
 	}
 	return u, nil
@@ -179,7 +186,7 @@ func (u *Unverified) Verify() (*Verified, error) {
 	if err := VerifyPrimitive(u.c.Algorithm, u.c.Chain[0].PublicKey, u.signed, u.c.Signature); err != nil {
 		return nil, err
 	}
-	if err := certchain.Check(u.c.Chain, certchain.CodeSigning); err != nil {
+	if err := u.facts.Check(u.c.Chain, certchain.CodeSigning); err != nil {
 		return nil, err
 	}
 	return &Verified{c: u.c}, nil

@@ -80,11 +80,11 @@ func parseJWS(data []byte) (*parts, error) {
 		return nil, err
 	}
 	if t := e.Header.Timestamp; t.set {
-		if p.timestamp, err = decodeBase64(base64.StdEncoding, "timestamp", t.text, maxTimestampSize); err != nil {
+		if p.timestamp, err = decodeBase64(strictBase64, "timestamp", t.text, maxTimestampSize); err != nil {
 			return nil, err
 		}
 	}
-	raw, err := decodeBase64(base64.RawURLEncoding, "protected header", e.Protected, maxProtectedSize)
+	raw, err := decodeBase64(strictBase64URL, "protected header", e.Protected, maxProtectedSize)
 	if err != nil {
 		return nil, err
 	}
@@ -95,10 +95,10 @@ func parseJWS(data []byte) (*parts, error) {
 	if err := e.Header.checkUnknown(h); err != nil {
 		return nil, err
 	}
-	if p.payload, err = decodeBase64(base64.RawURLEncoding, "payload", e.Payload, MaxSize); err != nil {
+	if p.payload, err = decodeBase64(strictBase64URL, "payload", e.Payload, MaxSize); err != nil {
 		return nil, err
 	}
-	if p.signature, err = decodeBase64(base64.RawURLEncoding, "signature", e.Signature, maxProtectedSize); err != nil {
+	if p.signature, err = decodeBase64(strictBase64URL, "signature", e.Signature, maxProtectedSize); err != nil {
 		return nil, err
 	}
 	p.signed = jwsSigningInput(e.Protected, e.Payload)
@@ -139,7 +139,7 @@ func (h *jwsHeader) chain() ([][]byte, error) {
 	der := make([][]byte, len(h.X5C))
 	for i, s := range h.X5C {
 		var err error
-		if der[i], err = decodeBase64(base64.StdEncoding, "certificate", s, maxCertificateSize); err != nil {
+		if der[i], err = decodeBase64(strictBase64, "certificate", s, maxCertificateSize); err != nil {
 			return nil, err
 		}
 	}
@@ -245,17 +245,23 @@ func parseJWSTime(name, text string) (time.Time, error) {
 	return t, checkTime(name, t)
 }
 
+// The encodings that are read, which refuse stray bits (RFC 4648 section 3.5).
+var (
+	strictBase64    = base64.StdEncoding.Strict()
+	strictBase64URL = base64.RawURLEncoding.Strict()
+)
+
 // decodeBase64 decodes the one form of text that the encoding writes: no line
-// breaks, no stray bits, padding exactly as enc has it.
+// breaks, no stray bits, padding exactly as enc, one of the above, has it.
 func decodeBase64(enc *base64.Encoding, what, text string, limit int) ([]byte, error) {
 	if base64.RawStdEncoding.DecodedLen(len(strings.TrimRight(text, "="))) > limit {
 		return nil, reason.Errorf(reason.EnvelopeTooLarge, "the %s is longer than %d bytes", what, limit)
 	}
 	// The decoder passes over line breaks even where it is strict.
-	if strings.ContainsAny(text, "\r\n") {
+	if strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 {
 		return nil, reason.Errorf(reason.EnvelopeBase64, "the %s holds a line break in its base64", what)
 	}
-	b, err := enc.Strict().DecodeString(text)
+	b, err := enc.DecodeString(text)
 	if err != nil {
 		return nil, reason.Errorf(reason.EnvelopeBase64, "the %s is not in the required form of base64", what)
 	}

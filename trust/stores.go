@@ -8,10 +8,12 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"math"
 	"path"
 	"slices"
 	"sync"
 
+	"github.com/notaryv2/notation/internal/certchain"
 	"github.com/notaryv2/notation/reason"
 )
 
@@ -28,6 +30,7 @@ type Stores struct {
 
 	mu     sync.Mutex
 	loaded map[StoreRef]*slot
+	memo   *certchain.Memo // of the anchors that were read
 }
 
 // slot holds a store once it has been read.
@@ -123,6 +126,21 @@ func (s *Stores) Thumbprints(refs []StoreRef) map[string]bool {
 	return all
 }
 
+// Memo reads the stores refs and returns what is known of all anchors read so
+// far, for the packages of this module. A store that cannot be loaded adds
+// nothing. The result may be nil.
+func (s *Stores) Memo(refs []StoreRef) *certchain.Memo {
+	if s == nil {
+		return nil
+	}
+	for _, ref := range refs {
+		s.get(ref)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.memo
+}
+
 // Refs lists the stores that are there, ordered by type and name, without
 // loading them. Warnings name what stands among them and is no store.
 func (s *Stores) Refs() (refs []StoreRef, warnings []error, err error) {
@@ -165,10 +183,11 @@ func (s *Stores) get(ref StoreRef) *store {
 	if at == nil {
 		at = new(slot)
 		if s.loaded == nil {
-			s.loaded = map[StoreRef]*slot{}
+			s.loaded, s.memo = map[StoreRef]*slot{}, certchain.NewMemo(math.MaxInt)
 		}
 		s.loaded[ref] = at
 	}
+	memo := s.memo
 	s.mu.Unlock()
 
 	at.mu.Lock()
@@ -179,6 +198,9 @@ func (s *Stores) get(ref StoreRef) *store {
 	st := s.read(ref)
 	if !IsUnreadable(st.err) {
 		at.store = st
+	}
+	for _, a := range st.anchors {
+		memo.LearnRoot(a.Certificate.Raw) // whose signature checkAnchor has seen to hold
 	}
 	return st
 }

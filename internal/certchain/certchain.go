@@ -78,6 +78,7 @@ type link struct {
 	*x509.Certificate
 	chain    []*x509.Certificate
 	position int
+	facts    Facts
 }
 
 // Violation is a rule that a chain breaks, and where.
@@ -113,7 +114,9 @@ func Rules(p Profile) []Rule { return slices.Clone(table(p)) }
 // chain. A chain that is empty or over the bounds of this package has one
 // violation, which says so. A chain that satisfies all rules costs little more
 // than its signatures.
-func Lint(chain []*x509.Certificate, p Profile) []Violation {
+func Lint(chain []*x509.Certificate, p Profile) []Violation { return Facts{}.lint(chain, p) }
+
+func (k Facts) lint(chain []*x509.Certificate, p Profile) []Violation {
 	rules := table(p)
 	if len(rules) == 0 {
 		return []Violation{{Rule: noProfile, Detail: fmt.Sprintf("is judged by rules that do not exist (profile %d)", p)}}
@@ -131,7 +134,7 @@ func Lint(chain []*x509.Certificate, p Profile) []Violation {
 			if !rule.applies.covers(position) {
 				continue
 			}
-			if detail := rule.check(link{cert, chain, position}); detail != "" {
+			if detail := rule.check(link{cert, chain, position, k}); detail != "" {
 				found = append(found, Violation{
 					Rule: *rule, Position: position, Subject: dn.Display(cert.RawSubject),
 					Detail: detail, of: len(chain),
@@ -146,8 +149,12 @@ func Lint(chain []*x509.Certificate, p Profile) []Violation {
 // chain. It does not look at the time. The error joins a *reason.Error for
 // each violation, in the order of [Lint]; reason.Of returns the first one's
 // code.
-func Check(chain []*x509.Certificate, p Profile) error {
-	violations := Lint(chain, p)
+func Check(chain []*x509.Certificate, p Profile) error { return Facts{}.Check(chain, p) }
+
+// Check is like the function [Check], for a chain that [Facts.Parse] has
+// returned and whose signatures may be known to hold.
+func (k Facts) Check(chain []*x509.Certificate, p Profile) error {
+	violations := k.lint(chain, p)
 	switch len(violations) {
 	case 0:
 		return nil

@@ -23,3 +23,7 @@ const (
 	maxReported = 8   // violations spelled out in the message of one error
 	maxQuoted   = 200 // bytes of a parser's message that are repeated
 )
+
+// parsedBytes is about what a parsed certificate takes in memory beside its
+// bytes.
+const parsedBytes = 4 << 10

@@ -45,7 +45,7 @@ func caNameConstraints(c link) string {
 		return "has nameConstraints that cannot be read"
 	}
 	for i := c.position - 1; i >= 0; i-- {
-		below := link{c.chain[i], c.chain, i}
+		below := link{c.chain[i], c.chain, i, c.facts}
 		// Section 6.1.3 (b): not for self-issued certificates, but for the last.
 		if i > 0 && selfIssued(below.Certificate) {
 			continue

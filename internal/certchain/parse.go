@@ -16,7 +16,11 @@ import (
 // cert.too-many, cert.too-large, cert.name-string for a name that crypto/x509
 // does not read, or cert.parse and, where the encoding alone shows it, the code
 // of the rule that the certificate breaks.
-func Parse(der [][]byte) ([]*x509.Certificate, error) {
+func Parse(der [][]byte) ([]*x509.Certificate, error) { return Facts{}.Parse(der) }
+
+// Parse is like the function [Parse], for certificates that may be known. They
+// are shared with whoever else has asked for them, and must not be changed.
+func (k Facts) Parse(der [][]byte) ([]*x509.Certificate, error) {
 	switch {
 	case len(der) == 0:
 		return nil, fault(reason.CertChainIncomplete, "certificate chain is empty")
@@ -30,22 +34,30 @@ func Parse(der [][]byte) ([]*x509.Certificate, error) {
 	}
 	chain := make([]*x509.Certificate, len(der))
 	for i, raw := range der {
-		cert, err := x509.ParseCertificate(raw)
-		if err != nil {
-			code, detail := diagnose(raw)
-			if detail == "" {
-				// crypto/x509 has no typed errors worth wrapping here, and
-				// repeats hostile text of any length in their messages.
-				detail = "cannot be parsed: " + shorten(err.Error())
-			}
-			return nil, fault(code, "certificate %d of %d %s", i+1, len(der), detail)
+		var err error
+		if chain[i], err = k.parse(raw, i, len(der)); err != nil {
+			return nil, err
 		}
-		if !closed(raw) {
-			return nil, fault(reason.CertParse, "certificate %d of %d has bytes after its signature", i+1, len(der))
-		}
-		chain[i] = cert
 	}
 	return chain, nil
+}
+
+// parse parses the certificate at a position of a chain of a length.
+func parse(raw []byte, position, of int) (*x509.Certificate, error) {
+	cert, err := x509.ParseCertificate(raw)
+	if err != nil {
+		code, detail := diagnose(raw)
+		if detail == "" {
+			// crypto/x509 has no typed errors worth wrapping here, and repeats
+			// hostile text of any length in their messages.
+			detail = "cannot be parsed: " + shorten(err.Error())
+		}
+		return nil, fault(code, "certificate %d of %d %s", position+1, of, detail)
+	}
+	if !closed(raw) {
+		return nil, fault(reason.CertParse, "certificate %d of %d has bytes after its signature", position+1, of)
+	}
+	return cert, nil
 }
 
 // fault returns an error with the remedy of the first rule that has the code.

@@ -21,9 +21,9 @@ const (
 // without verifying a signature. [Rule.Single] says which rules these are. The
 // position of the violations is 0.
 func LintCertificate(cert *x509.Certificate, role Role, p Profile) []Violation {
-	at := link{cert, []*x509.Certificate{cert}, 0}
+	at := link{cert, []*x509.Certificate{cert}, 0, Facts{}}
 	if role == Issuer {
-		at = link{cert, []*x509.Certificate{cert, cert}, 1}
+		at = link{cert, []*x509.Certificate{cert, cert}, 1, Facts{}}
 	}
 	rules := table(p)
 	if len(rules) == 0 || role != Leaf && role != Issuer {

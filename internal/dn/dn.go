@@ -132,6 +132,7 @@ func (n Name) Attributes() []Attribute {
 // longer than Parse takes.
 func (n Name) String() string {
 	var b strings.Builder
+	b.Grow(usualName)
 	for i, a := range n.attributes {
 		switch {
 		case i == 0:
@@ -188,6 +189,9 @@ func (a attribute) valueString() string {
 }
 
 func escape(value string) string {
+	if plain(value) {
+		return value
+	}
 	var b strings.Builder
 	for i, r := range value {
 		end := i + utf8.RuneLen(r)
@@ -204,6 +208,19 @@ func escape(value string) string {
 		}
 	}
 	return b.String()
+}
+
+// plain reports whether nothing in a value needs to be escaped, which is so of
+// most.
+func plain(value string) bool {
+	for i := range len(value) {
+		switch c := value[i]; {
+		case c < ' ' || c > '~', c == '"', c == '+', c == ',', c == ';', c == '<', c == '>', c == '\\',
+			c == '#' && i == 0, c == ' ' && (i == 0 || i == len(value)-1):
+			return false
+		}
+	}
+	return true
 }
 
 // specials are the characters that RFC 4514 section 2.4 escapes anywhere in a

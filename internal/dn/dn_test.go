@@ -288,3 +288,20 @@ func TestDisplay(t *testing.T) {
 		t.Error("a type that is no object identifier has a name")
 	}
 }
+
+// TestPlain: what is plain is what RFC 4514 section 2.4 escapes nothing of.
+func TestPlain(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		value string
+		want  bool
+	}{
+		{"", true}, {"a", true}, {"a b", true}, {"a#", true}, {"a=b", true}, {"~!", true},
+		{" a", false}, {"a ", false}, {" ", false}, {"#a", false}, {"a,b", false}, {`a\b`, false}, {`a"`, false}, {"a+b", false},
+		{"a;b", false}, {"<", false}, {">", false}, {"\x00", false}, {"\x7f", false}, {"é", false}, {"\u202e", false},
+	} {
+		if got := plain(tt.value); got != tt.want || got && escape(tt.value) != tt.value {
+			t.Errorf("%q: plain %t, escaped %q", tt.value, got, escape(tt.value))
+		}
+	}
+}

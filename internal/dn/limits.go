@@ -12,3 +12,6 @@ const (
 
 	usualAttributeBytes = 12 // of the shortest usual attribute, such as C=US; sizes a slice
 )
+
+// usualName is how many bytes most printed names have room in.
+const usualName = 96

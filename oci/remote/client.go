@@ -47,6 +47,11 @@ type Options struct {
 	// registry has the referrers API.
 	ForceReferrersTag bool
 
+	// TokenDir is a directory of the user's own in which tokens are kept for the
+	// next run, if their service says for how long they hold; it is made when
+	// needed. "": tokens live as long as the Client.
+	TokenDir string
+
 	// Logger gets one debug line per round trip, retry and credential, without
 	// secrets; nil: none.
 	Logger *slog.Logger
@@ -79,6 +84,9 @@ func NewClient(o Options) *Client {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	c.logins = newLoginMemo(o.Credentials, c.log)
+	if o.TokenDir != "" {
+		c.tokens.files, c.tokens.credential = &tokenFiles{o.TokenDir, time.Now}, c.logins.credential
+	}
 	network := o.Transport
 	if network == nil {
 		network = newTransport(o.TLS, c.timing)

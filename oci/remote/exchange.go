@@ -47,8 +47,9 @@ func (p *response) ok() bool { return p.status >= 200 && p.status < 300 }
 // exchange is what the layers below a request need to know of it. It travels
 // in the context, because oras-go's client stands between.
 type exchange struct {
-	origin   *url.URL // the registry's
-	token    bool     // this is a request for a token
+	origin   *url.URL      // the registry's
+	token    bool          // this is a request for a token
+	holds    *atomic.Int64 // for how long the token holds, as time.Duration; nil: nobody wants to know
 	progress *atomic.Int64
 	tried    *triedTokens
 }

@@ -64,11 +64,27 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what there is of it
 		return nil, &tokenRefusal{realm: printable(req.URL), status: resp.StatusCode, header: resp.Header, body: body}
 	}
+	if ex.token && ex.holds != nil && resp.StatusCode == http.StatusOK {
+		readLifetime(resp, ex.holds)
+	}
 	if resp.StatusCode == http.StatusUnauthorized {
 		selectChallenge(resp.Header)
 		drain(resp)
 	}
 	return resp, nil
+}
+
+// readLifetime looks at the answer of a token service on its way to oras-go,
+// which does not tell what it says about time.
+func readLifetime(resp *http.Response, holds *atomic.Int64) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxTokenAnswer))
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(body), resp.Body), resp.Body}
+	if err == nil {
+		holds.Store(int64(lifetime(body)))
+	}
 }
 
 // drain reads the body of a refusal, if it is short. oras-go closes it unread,

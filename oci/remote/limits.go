@@ -23,6 +23,9 @@ const (
 	maxHelperOutput  = 1 << 20 // of a credential helper
 	maxIdlePerHost   = 128     // a hundred parallel fetches keep their connections
 	maxIdleConns     = 256
+	maxTokenAnswer   = 128 << 10 // of a token service, as oras-go has it
+	maxTokenFile     = 256 << 10
+	maxTokenFiles    = 1000
 	speculativePosts = 2 // upload sessions opened before the blobs are known: envelope and config
 )
 
@@ -38,6 +41,10 @@ const (
 	// maxProbes bounds the manifests looked for at once when the registry has
 	// refused an index.
 	maxProbes = 32
+	// maxMerged bounds the entries that the first writer of a referrers tag takes
+	// over from a listing of the ORAS artifacts-spec. One is enough to have that
+	// listing asked for from then on.
+	maxMerged = 1000
 	// maxReadBacks bounds the looks at a listing that may lag behind a push.
 	maxReadBacks = 5
 )
@@ -58,6 +65,13 @@ type timing struct {
 	// readAge is how old a reading of the tag may be when it is written back.
 	readAge time.Duration
 }
+
+// tokenMargin is how long a token of an earlier run must still hold, and
+// maxTokenAge how long one is kept at most, whatever the service says.
+const (
+	tokenMargin = 30 * time.Second
+	maxTokenAge = 12 * time.Hour
+)
 
 // helperGrace is how long a credential helper that was asked to end may take.
 const helperGrace = 2 * time.Second

@@ -19,6 +19,32 @@ func (r *Repository) Resolve(ctx context.Context, ref oci.Reference) (oci.Descri
 	return r.resolve(ctx, ref, actionsPull, r.describe)
 }
 
+// ResolveContent is Resolve with the manifest, which is fetched instead of asked
+// about. Digest and size are those of what was received, the media type is the
+// registry's claim as it is of Resolve. The content is nil where the registry
+// does not say the media type, so that it had to be found in another way.
+func (r *Repository) ResolveContent(ctx context.Context, ref oci.Reference) (oci.Descriptor, []byte, error) {
+	var content []byte
+	d, err := r.resolve(ctx, ref, actionsPull, func(ctx context.Context, name string, want digest.Digest, actions []string) (oci.Descriptor, error) {
+		p, err := r.expect(ctx, r.manifestRequest(http.MethodGet, name, actions))
+		if err != nil {
+			return oci.Descriptor{}, err
+		}
+		d := oci.Descriptor{MediaType: contentType(p.header), Digest: want, Size: int64(len(p.body))}
+		if want == "" {
+			d.Digest = digest.FromBytes(p.body)
+		} else if err := oci.VerifyContent(p.body, d); err != nil {
+			return oci.Descriptor{}, err
+		}
+		if !oci.IsManifest(d.MediaType) {
+			return r.describeByContent(ctx, name, want, actions)
+		}
+		content = p.body
+		return d, nil
+	})
+	return d, content, err
+}
+
 // describer finds the descriptor of what a tag or digest names.
 type describer func(ctx context.Context, name string, want digest.Digest, actions []string) (oci.Descriptor, error)
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote/auth"
@@ -20,6 +22,12 @@ type tokenCache struct {
 	schemes map[string]auth.Scheme
 	tokens  map[tokenKey]string
 	flights map[tokenKey]*flight
+
+	// Of earlier runs, and the credential that they were given for; nil: none.
+	files      *tokenFiles
+	credential func(ctx context.Context, host string) (auth.Credential, error)
+	recalling  sync.Mutex
+	looked     map[tokenKey]bool // for a file; guarded by recalling
 }
 
 type tokenKey struct {
@@ -63,17 +71,57 @@ func (t *triedTokens) has(token string) bool {
 func newTokenCache() *tokenCache {
 	return &tokenCache{
 		schemes: map[string]auth.Scheme{}, tokens: map[tokenKey]string{}, flights: map[tokenKey]*flight{},
+		looked: map[tokenKey]bool{},
 	}
 }
 
 // GetScheme implements auth.Cache.
-func (c *tokenCache) GetScheme(_ context.Context, registry string) (auth.Scheme, error) {
+func (c *tokenCache) GetScheme(ctx context.Context, registry string) (auth.Scheme, error) {
+	c.recall(ctx, registry)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s, ok := c.schemes[registry]; ok {
 		return s, nil
 	}
 	return auth.SchemeUnknown, errdef.ErrNotFound
+}
+
+// recall looks, once, for a token of an earlier run. Who comes meanwhile waits:
+// without the token a request would be refused.
+func (c *tokenCache) recall(ctx context.Context, registry string) {
+	if c.files == nil {
+		return
+	}
+	c.recalling.Lock()
+	defer c.recalling.Unlock()
+	key := tokenKey{registry, auth.SchemeBearer, hinted(ctx, registry)}
+	c.mu.Lock()
+	_, there := c.tokens[key]
+	c.mu.Unlock()
+	if there || c.looked[key] {
+		return
+	}
+	token := c.files.load(origin(ctx), key.scopes, func() (auth.Credential, error) { return c.credential(ctx, registry) })
+	c.looked[key] = ctx.Err() == nil
+	if token == "" {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, there := c.tokens[key]; !there {
+		c.schemes[registry], c.tokens[key] = auth.SchemeBearer, token
+	}
+}
+
+// hinted returns the scopes that a request to a registry is expected to need.
+func hinted(ctx context.Context, registry string) string {
+	return strings.Join(auth.GetAllScopesForHost(ctx, registry), " ")
+}
+
+// origin returns scheme and host of the registry that a request is for.
+func origin(ctx context.Context) string {
+	u := exchangeOf(ctx).origin
+	return u.Scheme + "://" + u.Host
 }
 
 // GetToken implements auth.Cache. Whoever asks is taken to try the token.
@@ -131,13 +179,20 @@ func (c *tokenCache) start(ctx context.Context, key tokenKey, fetch func(context
 	// is marked, so that the guard can tell a token request.
 	token := *exchangeOf(ctx)
 	token.token = true
-	hinted := strings.Join(auth.GetAllScopesForHost(ctx, key.registry), " ")
+	if c.files != nil && key.scheme == auth.SchemeBearer {
+		token.holds = new(atomic.Int64)
+	}
+	expected := hinted(ctx, key.registry)
 	fetchCtx, cancel := context.WithCancel(withExchange(context.WithoutCancel(ctx), &token))
 	f := &flight{done: make(chan struct{}), cancel: cancel}
 	c.flights[key] = f
 	go func() {
 		defer cancel()
 		f.token, f.err = fetch(fetchCtx)
+		if f.err == nil && token.holds != nil {
+			// Before anybody is told: the program may end with the answer.
+			c.keep(fetchCtx, key.registry, expected, f.token, time.Duration(token.holds.Load()))
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.flights[key] == f {
@@ -148,9 +203,19 @@ func (c *tokenCache) start(ctx context.Context, key tokenKey, fetch func(context
 			c.tokens[key] = f.token
 			// A registry may ask for more scopes than were expected. The next
 			// request finds the token by what it expects.
-			c.tokens[tokenKey{key.registry, key.scheme, hinted}] = f.token
+			c.tokens[tokenKey{key.registry, key.scheme, expected}] = f.token
 		}
 		close(f.done)
 	}()
 	return f
+}
+
+// keep writes a token for later runs.
+func (c *tokenCache) keep(ctx context.Context, registry, scopes, token string, holds time.Duration) {
+	if holds <= 0 {
+		return
+	}
+	if credential, err := c.credential(ctx, registry); err == nil {
+		c.files.save(origin(ctx), scopes, token, holds, credential)
+	}
 }

@@ -1,0 +1,135 @@
+package certchain
+
+import (
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/notaryv2/notation/internal/testpki"
+	"github.com/notaryv2/notation/reason"
+)
+
+func raws(chain []*x509.Certificate) (der [][]byte) {
+	for _, c := range chain {
+		der = append(der, c.Raw)
+	}
+	return der
+}
+
+// TestFacts: what is known changes no answer. Each chain is judged with an empty
+// memo, with one that has seen it, and with one whose root is an anchor.
+func TestFacts(t *testing.T) {
+	t.Parallel()
+	good := testpki.New(t, testpki.Options{Algorithm: "ec-256"}).Certs
+	other := testpki.New(t, testpki.Options{Algorithm: "ec-384"}).Certs
+	// Of the same names, so that only the signatures tell the chains apart.
+	mixed := append(slices.Clone(good[:len(good)-1]), other[len(other)-1])
+	spoilt := slices.Clone(good[0].Raw)
+	spoilt[len(spoilt)-1] ^= 1
+	broken, err := Parse(append([][]byte{spoilt}, raws(good[1:])...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchors := NewMemo(1 << 20)
+	anchors.LearnRoot(good[len(good)-1].Raw)
+	anchors.LearnRoot(other[len(other)-1].Raw)
+	anchors.LearnRoot([]byte("no certificate"))
+	seen := NewMemo(1 << 20)
+	for _, tt := range []struct {
+		name  string
+		chain []*x509.Certificate
+		want  reason.Code
+	}{
+		{"good", good, ""}, {"other", other, ""},
+		{"another root of the name", mixed, reason.CertSignature},
+		{"another signature", broken, reason.CertSignature},
+		{"without its root", good[:1], reason.CertChainIncomplete},
+		{"good again", good, ""},
+	} {
+		for _, facts := range []Facts{{}, {Seen: NewMemo(1 << 20)}, {Seen: seen}, {Anchors: anchors}, {anchors, seen}, {new(Memo), new(Memo)}} {
+			for range 2 {
+				chain, err := facts.Parse(raws(tt.chain))
+				if err != nil {
+					t.Fatalf("%s: %v", tt.name, err)
+				}
+				if !slices.EqualFunc(chain, tt.chain, (*x509.Certificate).Equal) {
+					t.Errorf("%s: another chain", tt.name)
+				}
+				if err := facts.Check(chain, CodeSigning); reason.Of(err) != tt.want {
+					t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+				}
+				if err := facts.Check(chain, TimeStamping); err == nil {
+					t.Errorf("%s: passes for time stamping", tt.name)
+				}
+			}
+		}
+	}
+	if _, err := (Facts{Seen: seen}).Parse([][]byte{good[0].Raw, []byte("no certificate")}); reason.Of(err) != reason.CertParse {
+		t.Errorf("no certificate: %v", err)
+	}
+}
+
+// TestFactsAreShared: a chain that is known is not parsed again.
+func TestFactsAreShared(t *testing.T) {
+	t.Parallel()
+	der := raws(testpki.New(t, testpki.Options{Algorithm: "ec-256"}).Certs)
+	facts := Facts{Seen: NewMemo(1 << 20)}
+	first, err := facts.Parse(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, _ := facts.Parse(der); second[0] != first[0] {
+		t.Error("parsed again")
+	}
+	if again, _ := (Facts{}).Parse(der); again[0] == first[0] {
+		t.Error("shared with who has not asked for it")
+	}
+}
+
+// TestMemoIsBounded: it forgets what was not asked for lately, and nothing else.
+func TestMemoIsBounded(t *testing.T) {
+	t.Parallel()
+	cert := testpki.New(t, testpki.Options{Algorithm: "ec-256"}).Certs[0]
+	known := &fact{cert: cert}
+	m := NewMemo(10 * known.cost())
+	key := func(i int) (f fingerprint) { f[0], f[1] = byte(i), byte(i>>8); return f }
+	for i := range 1000 {
+		m.put(key(i), known)
+		m.get(key(0))
+		if n := len(m.recent) + len(m.earlier); n > 20 || m.size > m.max {
+			t.Fatalf("holds %d of %d bytes", n, m.size)
+		}
+	}
+	if m.get(key(0)) == nil || m.get(key(999)) == nil {
+		t.Error("forgot what was in use")
+	}
+	if m.get(key(500)) != nil {
+		t.Error("remembers what nobody asked for")
+	}
+}
+
+func TestMemoConcurrently(t *testing.T) {
+	t.Parallel()
+	chains := [][][]byte{}
+	for range 3 {
+		chains = append(chains, raws(testpki.New(t, testpki.Options{Algorithm: "ec-256"}).Certs))
+	}
+	facts := Facts{Seen: NewMemo(3 * parsedBytes)} // too small for all
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			for j := range 30 {
+				chain, err := facts.Parse(chains[(i+j)%len(chains)])
+				if err == nil {
+					err = facts.Check(chain, CodeSigning)
+				}
+				if err != nil {
+					t.Error(fmt.Errorf("%d: %w", j, err))
+				}
+			}
+		})
+	}
+	group.Wait()
+}

@@ -1,0 +1,131 @@
+package cache
+
+import (
+	"cmp"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/notaryv2/notation/internal/atomicfile"
+	"github.com/opencontainers/go-digest"
+)
+
+// disk keeps each content in a file of its own, algorithm/XX/digest, where XX
+// are the first two digits. A file gets its name when it is whole. It is not
+// synced: what a crash leaves is compared with its digest like anything else.
+type disk struct {
+	dir string
+	max int64
+
+	mu      sync.Mutex
+	written map[string]int64 // bytes since a shard was tidied, by its directory
+}
+
+// beginning is what the name of a file that is being written begins with.
+const beginning = ".new-"
+
+func (s *disk) path(d digest.Digest) string {
+	hex := d.Encoded()
+	return filepath.Join(s.dir, string(d.Algorithm()), hex[:2], hex)
+}
+
+func (s *disk) get(d digest.Digest) []byte {
+	path := s.path(d)
+	content, err := atomicfile.Read(path, maxEntry)
+	if err != nil {
+		return nil
+	}
+	if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > touchAge {
+		now := time.Now()
+		_ = os.Chtimes(path, now, now) // so that tidy sees it was of use
+	}
+	return content
+}
+
+func (s *disk) put(d digest.Digest, content []byte) {
+	path := s.path(d)
+	if _, err := os.Lstat(path); err == nil {
+		return
+	}
+	dir := filepath.Dir(path)
+	if err := (atomicfile.Writer{}).MkdirAll(dir); err != nil {
+		return
+	}
+	if !write(dir, path, content) {
+		return
+	}
+	s.mu.Lock()
+	before, known := s.written[dir]
+	s.written[dir] = before + int64(len(content))
+	due := !known || s.written[dir] > tidyStep
+	if due {
+		s.written[dir] = 0
+	}
+	s.mu.Unlock()
+	if due {
+		tidy(dir, s.max/shards)
+	}
+}
+
+// write makes a file. os.CreateTemp gives it mode 0600.
+func write(dir, path string, content []byte) bool {
+	f, err := os.CreateTemp(dir, beginning)
+	if err != nil {
+		return false
+	}
+	_, err = f.Write(content)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return false
+	}
+	return true
+}
+
+func (s *disk) drop(d digest.Digest) { _ = os.Remove(s.path(d)) }
+
+// tidy removes from a shard the files that were of use longest ago until the
+// rest is within the bound, and what writers that died have left.
+func tidy(dir string, bound int64) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return
+	}
+	entries, _ := f.ReadDir(maxShardEntries)
+	_ = f.Close()
+	var files []fs.FileInfo
+	total := int64(0)
+	for _, e := range entries {
+		info, err := e.Info()
+		switch {
+		case err != nil || !info.Mode().IsRegular():
+		case !strings.HasPrefix(e.Name(), beginning):
+			files = append(files, info)
+			total += info.Size()
+		case time.Since(info.ModTime()) > orphanAge:
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
+	if total <= bound {
+		return
+	}
+	slices.SortFunc(files, func(a, b fs.FileInfo) int {
+		return cmp.Or(a.ModTime().Compare(b.ModTime()), strings.Compare(a.Name(), b.Name()))
+	})
+	for _, info := range files {
+		if total <= bound/2 { // and not again for the very next one
+			break
+		}
+		_ = os.Remove(filepath.Join(dir, info.Name()))
+		total -= info.Size()
+	}
+}

@@ -1,0 +1,14 @@
+// Package cache keeps content that verification reads again and again:
+// signature manifests, envelopes, and the manifests of artifacts.
+//
+// What it keeps is content and never a verdict, and content is known by its
+// digest: it is compared with that whenever it is read, so a cache that is
+// damaged, or that somebody else writes to, costs a request and nothing more.
+// Which content belongs to an artifact is asked anew each time. With a cache the
+// second verification of a digest asks a registry for the list of referrers and
+// for nothing else.
+//
+// A [Cache] is in a directory that any number of processes may share, or in
+// memory. It is bounded, and drops what was not used for the longest time. It
+// has no errors: where it cannot read or write, things are as without it.
+package cache

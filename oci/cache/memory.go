@@ -1,0 +1,55 @@
+package cache
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// memory keeps content in two generations. When the recent one is half of what
+// is allowed, the earlier one is dropped, with what nobody has asked for since.
+type memory struct {
+	max int64
+
+	mu      sync.Mutex
+	recent  map[digest.Digest][]byte
+	size    int64 // of recent
+	earlier map[digest.Digest][]byte
+}
+
+func (m *memory) get(d digest.Digest) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	content, ok := m.recent[d]
+	if !ok {
+		if content, ok = m.earlier[d]; ok {
+			m.add(d, content)
+		}
+	}
+	return bytes.Clone(content) // who gets it may change it
+}
+
+func (m *memory) put(d digest.Digest, content []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, there := m.recent[d]; !there {
+		m.add(d, bytes.Clone(content))
+	}
+}
+
+// add puts new content into the recent generation. m.mu is held.
+func (m *memory) add(d digest.Digest, content []byte) {
+	if m.size += int64(len(content)); m.recent == nil || m.size > m.max/2 {
+		m.earlier, m.recent, m.size = m.recent, map[digest.Digest][]byte{}, int64(len(content))
+	}
+	m.recent[d] = content
+}
+
+func (m *memory) drop(d digest.Digest) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.size -= int64(len(m.recent[d]))
+	delete(m.recent, d)
+	delete(m.earlier, d)
+}
