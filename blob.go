@@ -150,7 +150,7 @@ func (v *Verifier) VerifyBlob(ctx context.Context, blob io.Reader, signature []b
 				WithHint("Give the file with the signature, not the signed file."))
 		}
 	}
-	verified, err := open(mediaType, signature)
+	verified, err := open(mediaType, signature, j.facts())
 	if err != nil {
 		verdict.Signatures = []SignatureVerdict{j.broken(mediaType, err)}
 		return verdict, verdict.single()

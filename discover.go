@@ -20,12 +20,9 @@ type discovery struct {
 // resolving.
 func discover(ctx context.Context, repo oci.Repository, ref oci.Reference) (discovery, error) {
 	if ref.Digest() == "" {
-		artifact, err := repo.Resolve(ctx, ref)
+		artifact, err := resolve(ctx, repo, ref)
 		if err != nil {
 			return discovery{}, err
-		}
-		if _, err := oci.ParseDigest(string(artifact.Digest)); err != nil {
-			return discovery{}, reason.Wrap(reason.Of(err), err, "the repository resolves the tag %s to no digest", quote(ref.Tag()))
 		}
 		d := signatures(ctx, repo, artifact.Digest)
 		d.artifact = artifact
@@ -36,12 +33,9 @@ func discover(ctx context.Context, repo oci.Repository, ref oci.Reference) (disc
 	defer cancel()
 	listed := make(chan discovery, 1)
 	go func() { listed <- signatures(ctx, repo, ref.Digest()) }()
-	artifact, err := repo.Resolve(ctx, ref)
+	artifact, err := resolve(ctx, repo, ref)
 	if err != nil {
 		return discovery{}, err
-	}
-	if artifact.Digest != ref.Digest() {
-		return discovery{}, reason.Errorf(reason.OCIDigestMismatch, "the repository resolves %s to %s", ref.Digest(), quote(string(artifact.Digest)))
 	}
 	select {
 	case d := <-listed:
@@ -50,6 +44,22 @@ func discover(ctx context.Context, repo oci.Repository, ref oci.Reference) (disc
 	case <-ctx.Done(): // a Repository that does not heed ctx must not hold us up
 		return discovery{artifact: artifact, listErr: ctx.Err()}, nil
 	}
+}
+
+// resolve asks repo what ref names, and believes no other digest than the one
+// that ref has.
+func resolve(ctx context.Context, repo oci.Repository, ref oci.Reference) (oci.Descriptor, error) {
+	artifact, err := repo.Resolve(ctx, ref)
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	if ref.Digest() != "" && artifact.Digest != ref.Digest() {
+		return oci.Descriptor{}, reason.Errorf(reason.OCIDigestMismatch, "the repository resolves %s to %s", ref.Digest(), quote(string(artifact.Digest)))
+	}
+	if _, err := oci.ParseDigest(string(artifact.Digest)); err != nil {
+		return oci.Descriptor{}, reason.Wrap(reason.Of(err), err, "the repository resolves the tag %s to no digest", quote(ref.Tag()))
+	}
+	return artifact, nil
 }
 
 // signatures asks repo for those that it knows of.

@@ -26,11 +26,20 @@
 // an annotation, meet a trusted root are fetched first, so that one good
 // signature costs two round trips.
 //
+// [Verifier.VerifyPlatform] decides about the image in an index that is for one
+// platform, and [Verifier.VerifyRecursive] about an index and all that is in it.
+// The signature of an index says nothing about what it lists unless the policy
+// lets it, and then the verdict says so.
+//
 // [Verifier.VerifyEnvelope] decides about an envelope that is already at hand,
 // without any registry.
 //
 // [SignBlob] and [Verifier.VerifyBlob] do the same for the content of any
 // reader, with a signature that is kept apart from it.
+//
+// A key on a machine that reaches no repository signs in three steps: [Prepare]
+// there where the repository is, [SignRequest] where the key is, and
+// [AttachSignature] where the repository is.
 //
 // # What is asked, and when
 //

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -91,7 +92,11 @@ func (r *fakeRepo) Resolve(ctx context.Context, ref oci.Reference) (oci.Descript
 	if !ok {
 		return oci.Descriptor{}, notFound(string(ref.Digest()))
 	}
-	return descriptor(ocispec.MediaTypeImageManifest, raw), ctx.Err()
+	mediaType := ocispec.MediaTypeImageManifest
+	if m, err := oci.ParseManifest(raw); err == nil && oci.IsIndex(m.MediaType) {
+		mediaType = m.MediaType
+	}
+	return descriptor(mediaType, raw), ctx.Err()
 }
 
 func (r *fakeRepo) Referrers(ctx context.Context, subject digest.Digest, _ oci.ReferrersOptions) (oci.Listing, error) {
@@ -232,8 +237,19 @@ func verifierFor(t testing.TB, chain *testpki.Chain) *notation.Verifier {
 	return &notation.Verifier{
 		Policy: policy(t, "strict", ""),
 		Stores: stores(map[string][]*x509.Certificate{"ca:test": {chain.Root()}}),
+		Cache:  testCache,
 	}
 }
+
+// testCache is nil, or with NOTATION_TEST_CACHE in the environment one that all
+// tests share, so that each finds there whatever others have seen: what is known
+// must change no verdict.
+var testCache = func() *notation.Cache {
+	if os.Getenv("NOTATION_TEST_CACHE") == "" {
+		return nil
+	}
+	return notation.NewCache()
+}()
 
 func signerFor(t testing.TB, chain *testpki.Chain) signer.Signer {
 	t.Helper()

@@ -16,10 +16,11 @@ func (v Verdict) MarshalJSON() ([]byte, error) {
 	}
 	p.Signatures = make([]SignatureVerdict, len(v.Signatures))
 	for i, s := range v.Signatures {
-		if s.Findings == nil {
-			s.Findings = []Finding{}
-		}
-		p.Signatures[i] = s
+		p.Signatures[i] = s.withList()
+	}
+	if v.CoveringSignature != nil {
+		covering := v.CoveringSignature.withList()
+		p.CoveringSignature = &covering
 	}
 	out := struct {
 		Version string `json:"verdictVersion"`
@@ -31,4 +32,12 @@ func (v Verdict) MarshalJSON() ([]byte, error) {
 		out.Level = v.Level.String()
 	}
 	return json.Marshal(out)
+}
+
+// withList returns s with a list of findings, be it an empty one.
+func (s SignatureVerdict) withList() SignatureVerdict {
+	if s.Findings == nil {
+		s.Findings = []Finding{}
+	}
+	return s
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/notaryv2/notation/envelope"
+	"github.com/notaryv2/notation/internal/certchain"
 	"github.com/notaryv2/notation/internal/dn"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/plugin"
@@ -29,6 +30,7 @@ type judge struct {
 	claimed    bool              // media type and size of the artifact are what a registry says
 	metadata   map[string]string // that must have been signed
 	at         time.Time
+	cache      *Cache // may be nil
 
 	revocation        revocation.Checker
 	evidence          revocation.Evidence
@@ -41,7 +43,7 @@ type judge struct {
 
 func newJudge(v *Verifier, st *trust.Statement, at time.Time) *judge {
 	return &judge{
-		statement: st, stores: v.Stores, timestamps: len(st.Stores(trust.TSA)) > 0, metadata: v.Metadata, at: at,
+		statement: st, stores: v.Stores, timestamps: len(st.Stores(trust.TSA)) > 0, metadata: v.Metadata, at: at, cache: v.Cache,
 		revocation: checkerOr(v.Revocation, v.Now), evidence: v.Evidence, requireRevocation: v.RequireRevocation,
 		plugins: v.Plugins, pluginConfig: v.PluginConfig, asked: new(asked), running: new(running),
 	}
@@ -90,7 +92,7 @@ type trial struct {
 // whoever has to mend something should learn of everything at once. Plugins are
 // run and the network is asked only if all of these are good.
 func (j *judge) envelope(ctx context.Context, mediaType string, raw []byte, artifact oci.Descriptor) SignatureVerdict {
-	verified, err := open(mediaType, raw)
+	verified, err := open(mediaType, raw, j.facts())
 	if err != nil {
 		return j.broken(mediaType, err)
 	}
@@ -160,8 +162,8 @@ func size(metadata map[string]string) int {
 }
 
 // open parses an envelope and checks its signature and certificate rules.
-func open(mediaType string, raw []byte) (*envelope.Verified, error) {
-	unverified, err := envelope.Parse(mediaType, raw)
+func open(mediaType string, raw []byte, facts certchain.Facts) (*envelope.Verified, error) {
+	unverified, err := envelope.ParseKnown(mediaType, raw, facts)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +211,19 @@ func (s *SignatureVerdict) describe(c *envelope.Content) {
 	s.Scheme = c.Scheme.String()
 	s.SigningTime = c.SigningTime
 	s.Expiry = c.Expiry
+	s.CertificateExpiry = firstEnd(c.Chain)
 	s.Metadata = c.Target.Annotations
+}
+
+// firstEnd returns when the first certificate of a chain ends.
+func firstEnd(chain []*x509.Certificate) time.Time {
+	end := chain[0].NotAfter
+	for _, c := range chain[1:] {
+		if c.NotAfter.Before(end) {
+			end = c.NotAfter
+		}
+	}
+	return end.UTC()
 }
 
 // fingerprint returns the SHA-256 of a certificate in lower-case hex.

@@ -17,6 +17,10 @@ const (
 	// not say what they are, and that then are no signatures.
 	maxStrangers = 500
 
+	// maxManifestsInFlight bounds the manifests of an index that are verified at
+	// the same time, each with all its signatures.
+	maxManifestsInFlight = 4
+
 	// maxInFlight bounds the signatures that are fetched at the same time.
 	maxInFlight = 100
 
@@ -68,6 +72,28 @@ const (
 
 	// maxAgentBytes bounds the name of the signing agent.
 	maxAgentBytes = 256
+)
+
+// Bounds on what is read before something is signed or attached.
+const (
+	// maxExisting is how many signatures of an artifact are looked at to find
+	// one that is there already. Those that other chains have made, by what the
+	// listing says, do not count.
+	maxExisting = 500
+
+	// maxExistingInFlight bounds those that are fetched at the same time.
+	maxExistingInFlight = 16
+
+	// MaxRequestBytes bounds a signing request: a manifest of the largest size
+	// in base64, and all else.
+	MaxRequestBytes = (oci.MaxManifestSize+2)/3*4 + 64<<10
+
+	// maxRequestName bounds each name of an artifact in a signing request.
+	maxRequestName = 8 << 10
+
+	// maxRequestExpiry bounds the expiry that a signing request asks for: a
+	// hundred years.
+	maxRequestExpiry = 100 * 365 * 24 * time.Hour
 )
 
 // Bounds on what a finding repeats of foreign text.

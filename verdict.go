@@ -63,6 +63,8 @@ const (
 	CheckPolicy    Check = "policy"    // which statement applies, and can it be used
 	CheckReference Check = "reference" // which artifact is meant
 	CheckDiscovery Check = "discovery" // which signatures there are
+	CheckIndex     Check = "index"     // which manifests an index lists, and are they what it says
+	CheckCoverage  Check = "coverage"  // does the signature of an index cover the artifact
 )
 
 // String returns the check's name, as in JSON and in policy files.
@@ -107,6 +109,9 @@ type SignatureVerdict struct {
 	// vouches for it.
 	SigningTime time.Time `json:"signingTime,omitzero"`
 	Expiry      time.Time `json:"expiry,omitzero"` // zero: none
+	// CertificateExpiry is when the first certificate of the chain ends. A good
+	// time stamp, or the signing time of an authority, keeps a signature beyond.
+	CertificateExpiry time.Time `json:"certificateExpiry,omitzero"`
 	// Timestamp is the time stamp, if it was verified and is good.
 	Timestamp *Timestamp `json:"timestamp,omitempty"`
 	// Metadata is the signed user metadata, unescaped. Of a signature that lacks
@@ -139,12 +144,26 @@ type Verdict struct {
 	Reference string `json:"reference"`
 	// Artifact is what was verified: media type, digest, size and, where known,
 	// artifact type. Zero if the reference was not resolved.
-	Artifact  oci.Descriptor `json:"artifact,omitzero"`
-	Scope     string         `json:"scope"`     // the repository that the policy was asked about
-	Statement string         `json:"statement"` // name of the policy statement that applied; "": none
-	Level     trust.Level    `json:"-"`         // of that statement
-	Outcome   Outcome        `json:"-"`         // Failed means rejected
-	Time      time.Time      `json:"time"`      // the instant for which this was decided, UTC
+	Artifact oci.Descriptor `json:"artifact,omitzero"`
+
+	// Index is the index that was named and in which the artifact was found; "":
+	// the artifact itself was named.
+	Index digest.Digest `json:"index,omitempty"`
+	// Platform, os/architecture[/variant], is what the artifact is for by the
+	// index. Nothing but the index's signature, if it is good, vouches for it;
+	// escape it before printing.
+	Platform string `json:"platform,omitempty"`
+	// CoveredBy is the index by whose signature the artifact passes, having no
+	// good one of its own; "" if it has one, or does not pass.
+	CoveredBy digest.Digest `json:"coveredBy,omitempty"`
+	// CoveringSignature is that signature. Nil if and only if CoveredBy is "".
+	CoveringSignature *SignatureVerdict `json:"coveringSignature,omitempty"`
+
+	Scope     string      `json:"scope"`     // the repository that the policy was asked about
+	Statement string      `json:"statement"` // name of the policy statement that applied; "": none
+	Level     trust.Level `json:"-"`         // of that statement
+	Outcome   Outcome     `json:"-"`         // Failed means rejected
+	Time      time.Time   `json:"time"`      // the instant for which this was decided, UTC
 
 	// Findings are about the artifact as a whole: no statement applies, the
 	// listing failed, the limit was reached. Often there are none.
@@ -166,12 +185,13 @@ func (v Verdict) Word() string {
 	return v.Outcome.String()
 }
 
-// Accepted returns the first signature that passed, or nil.
+// Accepted returns the signature that the artifact passes by, or nil: the first
+// of its own that passed, or else that of the index that covers it.
 func (v Verdict) Accepted() *SignatureVerdict {
 	for i := range v.Signatures {
 		if v.Signatures[i].Outcome == Passed {
 			return &v.Signatures[i]
 		}
 	}
-	return nil
+	return v.CoveringSignature
 }

@@ -38,6 +38,9 @@ type Verifier struct {
 	// PluginConfig is passed on to verification plugins.
 	PluginConfig map[string]string
 
+	// Cache makes the second verification of a chain cheaper; nil: none.
+	Cache *Cache
+
 	// Now is the clock; nil: time.Now. It is read once per operation.
 	Now func() time.Time
 
@@ -72,31 +75,65 @@ type Verifier struct {
 // A signature that cannot be fetched is Undecided in the verdict and hides no
 // other. Verify returns when ctx ends.
 func (v *Verifier) Verify(ctx context.Context, repo oci.Repository, ref oci.Reference) (*Verdict, error) {
-	verdict := &Verdict{Reference: referenceText(repo, ref), Scope: nameOf(repo), Time: v.now()}
-	if fault := checkReference(repo, ref); fault != nil {
-		return verdict, verdict.end(CheckReference, Failed, fault)
-	}
-	j, err := v.judge(verdict)
+	return v.verify(ctx, repo, ref, v.begin(repo, ref), nil)
+}
+
+// begin returns the verdict of an operation that begins now.
+func (v *Verifier) begin(repo oci.Repository, ref oci.Reference) *Verdict {
+	return &Verdict{Reference: referenceText(repo, ref), Scope: nameOf(repo), Time: v.now()}
+}
+
+// verify completes a verdict that has begun. listed, if there is one, is what an
+// index says of the artifact; what is something else is rejected.
+func (v *Verifier) verify(ctx context.Context, repo oci.Repository, ref oci.Reference, verdict *Verdict, listed *oci.Descriptor) (*Verdict, error) {
+	j, err := v.prepare(ctx, repo, ref, verdict)
 	if err != nil {
 		return verdict, err
 	}
-	if err := j.hopeless(); err != nil {
-		return verdict, verdict.end(CheckPolicy, unloaded(err), asReason(err, reason.StoreUnreadable, "no trust anchor can be read"))
-	}
-	if ctx.Err() != nil {
-		return verdict, verdict.end(CheckDiscovery, Undecided, interrupted(ctx))
-	}
-	j.claimed = true
 	d, err := discover(ctx, repo, ref)
 	if err != nil {
-		return verdict, verdict.end(CheckReference, unresolved(err), asReason(err, reason.VerifyResolve, "cannot resolve the reference"))
+		return verdict, verdict.unresolved(err)
 	}
-	verdict.Artifact = bare(d.artifact)
-	verdict.Reference = byDigest(repo.Name(), verdict.Artifact)
-
+	verdict.resolve(repo, d.artifact)
+	if listed != nil {
+		if fault, outcome := misdescribed(ctx, repo, *listed, d.artifact); fault != nil {
+			return verdict, verdict.end(CheckIndex, outcome, fault)
+		}
+	}
 	s := newSearch(v, repo, j, d)
 	s.run(ctx)
 	return verdict, verdict.conclude(d, s)
+}
+
+// prepare does what needs nothing of repo, or ends the verdict with the error
+// why there is no need to ask it anything.
+func (v *Verifier) prepare(ctx context.Context, repo oci.Repository, ref oci.Reference, verdict *Verdict) (*judge, error) {
+	if fault := checkReference(repo, ref); fault != nil {
+		return nil, verdict.end(CheckReference, Failed, fault)
+	}
+	j, err := v.judge(verdict)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.hopeless(); err != nil {
+		return nil, verdict.end(CheckPolicy, unloaded(err), asReason(err, reason.StoreUnreadable, "no trust anchor can be read"))
+	}
+	if ctx.Err() != nil {
+		return nil, verdict.end(CheckDiscovery, Undecided, interrupted(ctx))
+	}
+	j.claimed = true
+	return j, nil
+}
+
+// resolve records which artifact the reference names.
+func (v *Verdict) resolve(repo oci.Repository, artifact oci.Descriptor) {
+	v.Artifact = bare(artifact)
+	v.Reference = byDigest(repo.Name(), v.Artifact)
+}
+
+// unresolved ends a verdict whose reference cannot be resolved.
+func (v *Verdict) unresolved(err error) error {
+	return v.end(CheckReference, unresolved(err), asReason(err, reason.VerifyResolve, "cannot resolve the reference"))
 }
 
 // VerifyEnvelope decides about one envelope that is at hand, for an artifact of

@@ -21,6 +21,20 @@ const (
 	// MaxReferrers bounds the entries of a [Listing].
 	MaxReferrers = 10_000
 
+	// MaxIndexDepth bounds how deep indexes stand in one another for
+	// [WalkIndex]: an image in an index is at depth 1, one in an index in an
+	// index at depth 2. The OCI image specification sets no bound; more than one
+	// index in another is unusual.
+	MaxIndexDepth = 8
+
+	// MaxIndexManifests bounds the manifests that WalkIndex returns, the root
+	// among them. An image for every platform of Go, with as many attestations,
+	// makes a hundred.
+	MaxIndexManifests = 2000
+
+	// MaxIndexBytes bounds the indexes that WalkIndex reads together.
+	MaxIndexBytes = 32 << 20
+
 	// MaxReferenceLength bounds a reference as typed: the longest host, port,
 	// repository, tag and digest together fit.
 	MaxReferenceLength = 1024
@@ -41,6 +55,9 @@ const (
 	maxMediaTypeLength  = 255 // RFC 6838, section 4.2: 127 for type and subtype each
 	maxThumbprintsText  = MaxThumbprints*(64+len(`"", `)) + len(`[]`)
 	readChunk           = 64 << 10
+	maxIndexListed      = 4 * MaxIndexManifests // entries of all indexes together, however often they repeat
+	maxPlatformsListed  = 16                    // platforms that an error names
+	indexParallel       = 4                     // indexes that are read at the same time
 
 	// maxSubjectSize bounds the size that a subject is said to have. It is
 	// never read by it: nobody stores a manifest that long.

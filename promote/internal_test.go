@@ -111,7 +111,7 @@ func FuzzContent(f *testing.F) {
 		if len(c.manifests) > 0 && mediaType != ocispec.MediaTypeImageIndex && mediaType != oci.MediaTypeDockerList {
 			t.Errorf("%s has manifests", mediaType)
 		}
-		if _, err := choose(c.manifests, "linux/amd64"); err != nil && reason.Of(err) != reason.PromotePlatform {
+		if _, err := oci.ChoosePlatform(c.manifests, "linux/amd64"); err != nil && reason.Of(err) != reason.PromotePlatform {
 			t.Error(err)
 		}
 	})

@@ -1,5 +1,7 @@
 package promote
 
+import "github.com/notaryv2/notation/oci"
+
 // Bounds that hold where [Limits] sets none.
 const (
 	// MaxDepth bounds the steps from the root to a manifest: an index, an image
@@ -22,6 +24,15 @@ const (
 	// readParallel bounds the manifests that are being read at the same time,
 	// each of up to oci.MaxManifestSize.
 	readParallel = 6
+	// storedTogether bounds the referrers of one subject that are handed to a
+	// store together, and maxInFlight the bytes of those that all stores hold at
+	// the same time, if each holds no more than sentTogether of its own.
+	storedTogether = 256
+	sentTogether   = 6
+	maxInFlight    = 6 * oci.MaxManifestSize
+	// maxCandidates bounds the things of one kind, attached to one manifest,
+	// that are verified until one of them passes.
+	maxCandidates = 32
 	// maxKept bounds the manifests that are kept between reading and writing.
 	// Others are read twice.
 	maxKept = 8 << 20
@@ -30,8 +41,6 @@ const (
 	maxClaims = 4
 	// maxWarnings bounds the warnings of a graph.
 	maxWarnings = 100
-	// maxListed bounds the platforms that an error lists.
-	maxListed = 16
 	// progressStep is how many bytes of a blob pass between two events.
 	progressStep = 1 << 20
 )

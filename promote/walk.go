@@ -330,5 +330,5 @@ func (w *walk) choose(ctx context.Context) (oci.Descriptor, error) {
 		return oci.Descriptor{}, reason.Errorf(reason.PromotePlatform, "%s is no index, so there is no platform to choose", w.graph.Root.Digest).
 			WithHint("leave out the platform")
 	}
-	return choose(m.Manifests, w.options.Platform)
+	return oci.ChoosePlatform(m.Manifests, w.options.Platform)
 }

@@ -34,6 +34,8 @@ const (
 	OCIAttachment      Code = "oci.attachment"
 	OCINotListed       Code = "oci.not-listed"
 	OCIInUse           Code = "oci.in-use"
+	OCIIndex           Code = "oci.index"
+	OCIIndexLimit      Code = "oci.index-limit"
 
 	// Image layouts.
 
@@ -80,6 +82,8 @@ func ociManifestEntries() []Entry {
 		{OCIThumbprints, "The annotation of certificate thumbprints is not a short JSON array of SHA-256 values in lower-case hex.", "None is needed: the annotation is a hint, and is ignored."},
 		{OCIAttachment, "The signature cannot be packed into a manifest as asked.", "Check the annotations and the size of the envelope."},
 		{OCINotListed, "What was just written is not among the referrers of its subject.", "Try again; another program may have overwritten the list at the same time."},
+		{OCIIndex, "An index has the content of an image as well, or gives one manifest two sizes or media types.", "Distrust it, and have it pushed again by a tool that follows the OCI image specification."},
+		{OCIIndexLimit, "An index has more manifests, or indexes in indexes, than this program is ready to follow.", "Check that the reference names what was meant; name its parts one by one."},
 		{OCIInUse, "The manifest is part of an index, which would be broken without it.", "Delete the index first, or leave the manifest."},
 	}
 }

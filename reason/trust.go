@@ -10,6 +10,7 @@ const (
 	PolicyLevel           Code = "policy.level"
 	PolicyOverride        Code = "policy.override"
 	PolicyVerifyTimestamp Code = "policy.verify-timestamp"
+	PolicyIndexCovers     Code = "policy.index-covers"
 	PolicyScope           Code = "policy.scope"
 	PolicyScopeTwice      Code = "policy.scope-twice"
 	PolicyScopeAlias      Code = "policy.scope-alias"
@@ -22,13 +23,16 @@ const (
 
 // Trust policies: which statement applies.
 const (
-	PolicyNoStatement Code = "policy.no-statement"
+	PolicyNoStatement    Code = "policy.no-statement"
+	PolicyDecidesNothing Code = "policy.decides-nothing"
 )
 
 // Trust policies: what lint finds.
 const (
 	PolicySkips             Code = "policy.skips"
 	PolicyLogsOnly          Code = "policy.logs-only"
+	PolicyIndexCoversMany   Code = "policy.index-covers-manifests"
+	PolicyNewerVersion      Code = "policy.newer-version"
 	PolicyRevocationOff     Code = "policy.revocation-off"
 	PolicyAnyIdentity       Code = "policy.any-identity"
 	PolicyAnyScope          Code = "policy.any-scope"
@@ -66,11 +70,12 @@ func policyEntries() []Entry {
 	return []Entry{
 		{PolicyTooLarge, "The policy file, or a list in it, is larger than the bounds allow.", "Remove what is not used, or split the statement."},
 		{PolicySyntax, "The policy is not strict JSON of the expected form: a member is unknown, in another case or given twice, or a value has the wrong type.", "Correct the line that the message names; specs/trust-policy.md describes the file."},
-		{PolicyVersion, "The policy has no version or one that this release does not know.", "Write version 1.0 or use a newer release."},
+		{PolicyVersion, "The policy has no version or one that this release does not know.", "Write version 1.0 or 1.1, or use a newer release."},
 		{PolicyEmpty, "The policy has no statement.", "Add a statement; without any, nothing is trusted."},
 		{PolicyName, "A statement's name is missing, taken by another statement, too long or not printable.", "Give each statement a name of its own."},
 		{PolicyLevel, "The verification level is missing or unknown.", "Choose strict, permissive, audit or skip."},
 		{PolicyOverride, "An override names a check that cannot be overridden, or an action that the check does not allow.", "Override authenticity, authenticTimestamp and expiry by enforce or log, and revocation by enforce, log or skip."},
+		{PolicyIndexCovers, "The value of indexCovers is unknown, or it stands in a policy of version 1.0 or for files.", "Write itself or manifests, in a policy for artifacts of version 1.1."},
 		{PolicyVerifyTimestamp, "The value of verifyTimestamp is unknown.", "Write always or afterCertExpiry."},
 		{PolicyScope, "A scope is missing, is no fully qualified repository, or is * beside others.", "Write registry/repository without tag or digest, or * alone."},
 		{PolicyScopeTwice, "A scope stands in more than one place, so that two statements could apply.", "Keep it in one statement."},
@@ -81,7 +86,10 @@ func policyEntries() []Entry {
 		{PolicySkip, "A statement of level skip is customised, global or holds for *.", "Keep only its name, its level and the repositories that it is meant for."},
 		{PolicyGlobal, "More than one blob statement is global.", "Keep globalPolicy in one statement."},
 		{PolicyNoStatement, "No statement of the trust policy applies to the artifact or blob, or there is no policy of that kind.", "Add the repository to a statement, or name a blob statement that is there; policy explain shows why each one does not apply."},
+		{PolicyDecidesNothing, "No statement of the trust policy applies, or one that says skip, so that good signatures cannot be told from others.", "Give the trust policy a statement for the repository that says whom to trust."},
 		{PolicySkips, "A statement verifies nothing.", "Choose strict once signatures are in place."},
+		{PolicyIndexCoversMany, "The signature of an index covers every manifest that it lists.", "Write itself if each image is to have a signature of its own."},
+		{PolicyNewerVersion, "The policy has version 1.1 and makes no use of it.", "Write version 1.0, which more programs read."},
 		{PolicyLogsOnly, "The failure of a check is logged and does not reject.", "Choose level strict, or remove the override, unless it is meant so."},
 		{PolicyRevocationOff, "Certificates are not checked for revocation.", "Write log instead of skip."},
 		{PolicyAnyIdentity, "Anyone to whom a trusted authority has issued a certificate may sign.", "Name the subjects that may sign."},

@@ -15,6 +15,12 @@ const (
 	VerifyEnvelopeType    Code = "verify.envelope-type"
 	VerifyBlobDigest      Code = "verify.blob-digest"
 
+	// Indexes.
+
+	VerifyIndex         Code = "verify.index"
+	VerifyIndexNotAsked Code = "verify.index-not-asked"
+	VerifyNotCovered    Code = "verify.not-covered"
+
 	// Discovery.
 
 	VerifyUnsigned         Code = "verify.unsigned"
@@ -60,6 +66,9 @@ func verifyDiscoveryEntries() []Entry {
 		{VerifyBlob, "The blob could not be read to its end.", "Check the file, then try again."},
 		{VerifyBlobDigest, "The signature of a blob holds a digest by another algorithm than the one that goes with its key.", "Ask the signer for a signature that keeps to the format."},
 		{VerifyEnvelopeType, "The signature is neither a JWS nor a COSE envelope, as far as its first bytes tell.", "Give the file with the signature, not the signed file."},
+		{VerifyIndex, "An index cannot be followed, or describes a manifest otherwise than it is.", "Distrust the index, and have it made again."},
+		{VerifyIndexNotAsked, "The artifact has no good signature of its own, and by the policy that of an index does not count for it.", "Sign every manifest of the index, or set indexCovers to manifests in a trust policy of version 1.1."},
+		{VerifyNotCovered, "The signature of an index would cover the artifact, but the index does not pass itself.", "Look at the verdict on the index."},
 		{VerifyUnsigned, "The artifact has no signature, and that is certain.", "Sign the artifact, or ask its publisher for a signed one."},
 		{VerifyListing, "The listing of signatures failed, or is odd.", "Check the network and the registry, then try again."},
 		{VerifyListingTruncated, "The listing of signatures is longer than this program reads.", "Remove referrers that are not needed from the repository."},

@@ -33,6 +33,11 @@ type VerificationDocument struct {
 	Level           string            `json:"level"`
 	Override        map[string]string `json:"override,omitempty"` // check: action
 	VerifyTimestamp string            `json:"verifyTimestamp,omitempty"`
+	// IndexCovers is "itself", the default, or "manifests", and takes version
+	// 1.1 and an OCI policy; see [Document.CoverManifests].
+	IndexCovers string `json:"indexCovers,omitempty"`
+
+	coversEmpty bool // the file says "", which is no word for anything
 }
 
 // starterName is the name of the statement of a starter policy.
@@ -57,6 +62,21 @@ func Starter(kind Kind, stores ...StoreRef) Document {
 		s.TrustStores = append(s.TrustStores, ref.String())
 	}
 	return Document{Version: version10, Statements: []StatementDocument{s}}
+}
+
+// CoverManifests returns the document with version 1.1, in which the signature
+// of an index covers the manifests that it lists, for every statement that
+// verifies anything. d is left alone.
+func (d Document) CoverManifests() Document {
+	out := Document{Version: version11}
+	for _, s := range d.Statements {
+		s = s.clone()
+		if s.SignatureVerification.Level != SkipAll.String() {
+			s.SignatureVerification.IndexCovers = coversManifests
+		}
+		out.Statements = append(out.Statements, s)
+	}
+	return out
 }
 
 // Policy checks the document as a policy of that kind. Lines in its errors are

@@ -50,6 +50,10 @@ func Lint(p *Policy, stores *Stores, at time.Time) []Issue {
 		l.add(Notice, pointer("").to("trustPolicies"), reason.PolicyNoGlobal, `set "globalPolicy": true in the statement that is to hold by default`,
 			"no statement is global, so each verification must name one")
 	}
+	if p.Version() == version11 && !slices.ContainsFunc(p.Statements(), func(s *Statement) bool { return s.doc.SignatureVerification.IndexCovers != "" }) {
+		l.add(Notice, pointer("").to("version"), reason.PolicyNewerVersion, `write "version": "1.0"`,
+			"nothing in the policy needs version 1.1, which programs that know only 1.0 refuse")
+	}
 	return l.issues
 }
 
@@ -87,6 +91,10 @@ func (l *linter) statement(s *Statement) {
 		return
 	}
 	l.timestamps(s)
+	if s.indexCoversManifests {
+		l.add(Notice, s.pointer("signatureVerification", "indexCovers"), reason.PolicyIndexCoversMany, "write itself if each image is to have a signature of its own",
+			"whoever may sign an index vouches for everything in it: an image without a good signature of its own passes")
+	}
 	var signers []Anchor
 	complete := l.stores != nil
 	for i, ref := range s.stores {

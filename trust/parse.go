@@ -13,13 +13,14 @@ import (
 
 const (
 	version10 = "1.0"
+	version11 = "1.1" // 1.0 and signatureVerification.indexCovers
 	anyScope  = "*"
 
 	specHint = "specs/trust-policy.md describes the file"
 )
 
-// ParsePolicy reads an OCI trust policy, version 1.0, of at most 1 MiB. file
-// is used in errors only and may be empty.
+// ParsePolicy reads an OCI trust policy, version 1.0 or 1.1, of at most 1 MiB.
+// file is used in errors only and may be empty.
 //
 // The JSON is read strictly: members given twice, unknown, or in another case
 // are errors. Then every rule of specs/trust-policy.md is checked. The error
@@ -29,8 +30,8 @@ const (
 //	trustpolicy.oci.json:12: trustPolicies[1].registryScopes[0]: ...
 func ParsePolicy(file string, data []byte) (*Policy, error) { return parse(OCIPolicy, file, data) }
 
-// ParseBlobPolicy reads a blob trust policy, version 1.0, as [ParsePolicy]
-// does for OCI artifacts.
+// ParseBlobPolicy reads a blob trust policy, version 1.0 or 1.1, as
+// [ParsePolicy] does for OCI artifacts.
 func ParseBlobPolicy(file string, data []byte) (*Policy, error) {
 	return parse(BlobPolicy, file, data)
 }
@@ -44,14 +45,14 @@ func parse(kind Kind, file string, data []byte) (*Policy, error) {
 	probs := &problems{file: file, data: data}
 	doc, err := decode(kind, data)
 	if err != nil {
-		if version := versionOf(data); version != "" && version != version10 {
+		if version := versionOf(data); version != "" && !isVersion(version) {
 			probs.version(version) // which explains the members that are not known
 		} else {
 			probs.syntax(kind, err)
 		}
 		return nil, probs.err()
 	}
-	if doc.Version != version10 {
+	if !isVersion(doc.Version) {
 		probs.version(doc.Version)
 		return nil, probs.err() // the rules of another version are not ours to judge
 	}
@@ -63,7 +64,7 @@ func parse(kind Kind, file string, data []byte) (*Policy, error) {
 		probs.add(all, reason.PolicyTooLarge, "remove statements that are not used", "the policy has more than %d statements", maxStatements)
 		return nil, probs.err()
 	}
-	b := newBuilder(kind, probs)
+	b := newBuilder(kind, doc.Version, probs)
 	for i, s := range doc.Statements {
 		b.statement(i, s)
 	}
@@ -112,32 +113,62 @@ type file[S interface{ document() StatementDocument }] struct {
 }
 
 type ociStatement struct {
-	Name                  string               `json:"name"`
-	RegistryScopes        []string             `json:"registryScopes"`
-	SignatureVerification VerificationDocument `json:"signatureVerification"`
-	TrustStores           []string             `json:"trustStores"`
-	TrustedIdentities     []string             `json:"trustedIdentities"`
+	Name                  string       `json:"name"`
+	RegistryScopes        []string     `json:"registryScopes"`
+	SignatureVerification verification `json:"signatureVerification"`
+	TrustStores           []string     `json:"trustStores"`
+	TrustedIdentities     []string     `json:"trustedIdentities"`
 }
 
 func (s ociStatement) document() StatementDocument {
 	return StatementDocument{
-		Name: s.Name, RegistryScopes: s.RegistryScopes, SignatureVerification: s.SignatureVerification,
+		Name: s.Name, RegistryScopes: s.RegistryScopes, SignatureVerification: s.SignatureVerification.document(),
 		TrustStores: s.TrustStores, TrustedIdentities: s.TrustedIdentities,
 	}
 }
 
 type blobStatement struct {
-	Name                  string               `json:"name"`
-	SignatureVerification VerificationDocument `json:"signatureVerification"`
-	TrustStores           []string             `json:"trustStores"`
-	TrustedIdentities     []string             `json:"trustedIdentities"`
-	GlobalPolicy          bool                 `json:"globalPolicy"`
+	Name                  string       `json:"name"`
+	SignatureVerification verification `json:"signatureVerification"`
+	TrustStores           []string     `json:"trustStores"`
+	TrustedIdentities     []string     `json:"trustedIdentities"`
+	GlobalPolicy          bool         `json:"globalPolicy"`
 }
 
 func (s blobStatement) document() StatementDocument {
 	return StatementDocument{
-		Name: s.Name, SignatureVerification: s.SignatureVerification,
+		Name: s.Name, SignatureVerification: s.SignatureVerification.document(),
 		TrustStores: s.TrustStores, TrustedIdentities: s.TrustedIdentities, GlobalPolicy: s.GlobalPolicy,
+	}
+}
+
+// verification is a VerificationDocument of a file, and tells a member of version
+// 1.1 that is empty from one that is not there.
+type verification struct {
+	Level           string            `json:"level"`
+	Override        map[string]string `json:"override"`
+	VerifyTimestamp string            `json:"verifyTimestamp"`
+	IndexCovers     word              `json:"indexCovers"`
+}
+
+// word is a JSON string that may be absent, but not null and not taken for absent
+// when it is empty.
+type word struct {
+	given bool
+	text  string
+}
+
+// UnmarshalText is called for JSON strings and nothing else.
+func (w *word) UnmarshalText(text []byte) error {
+	*w = word{true, string(text)}
+	return nil
+}
+
+func (v verification) document() VerificationDocument {
+	covers := v.IndexCovers
+	return VerificationDocument{
+		Level: v.Level, Override: v.Override, VerifyTimestamp: v.VerifyTimestamp,
+		IndexCovers: covers.text, coversEmpty: covers.given && covers.text == "",
 	}
 }
 
@@ -197,8 +228,10 @@ func syntaxHint(kind Kind, e *strictjson.Error) string {
 		return "the members of a blob statement are name, signatureVerification, trustStores, trustedIdentities and globalPolicy, written exactly so"
 	case len(tokens) == 3:
 		return "the members of a statement are name, registryScopes, signatureVerification, trustStores and trustedIdentities, written exactly so"
-	default:
+	case kind == BlobPolicy:
 		return "the members of signatureVerification are level, override and verifyTimestamp, written exactly so"
+	default:
+		return "the members of signatureVerification are level, override and verifyTimestamp, and in version 1.1 indexCovers, written exactly so"
 	}
 }
 
@@ -209,8 +242,11 @@ func (p *problems) version(version string) {
 		return
 	}
 	p.add(at, reason.PolicyVersion, `write "version": "1.0", or use a release that knows the other version`,
-		"version %s is not supported, only %q is", show(version), version10)
+		"version %s is not supported, only %q and %q are", show(version), version10, version11)
 }
+
+// isVersion reports whether the rules of a version are known here.
+func isVersion(version string) bool { return version == version10 || version == version11 }
 
 // builder turns the statements of a file into rules.
 type builder struct {
@@ -219,9 +255,10 @@ type builder struct {
 	fallbackAt pointer // where policy.fallback was found
 }
 
-func newBuilder(kind Kind, probs *problems) *builder {
+func newBuilder(kind Kind, version string, probs *problems) *builder {
 	return &builder{problems: probs, policy: &Policy{
 		kind:       kind,
+		version:    version,
 		file:       probs.file,
 		data:       probs.data,
 		byName:     map[string]*Statement{},
@@ -241,6 +278,7 @@ func (b *builder) statement(index int, doc StatementDocument) {
 		b.scopes(s)
 	}
 	b.verifyTimestamp(s)
+	b.indexCovers(s)
 	if s.level == SkipAll {
 		b.skip(s)
 	} else {

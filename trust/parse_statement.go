@@ -63,6 +63,30 @@ func (b *builder) verifyTimestamp(s *Statement) {
 	}
 }
 
+// indexCovers reads signatureVerification.indexCovers. Version 1.0 has no such
+// member: a file that other programs would refuse must not pass for one.
+func (b *builder) indexCovers(s *Statement) {
+	v := s.doc.SignatureVerification.IndexCovers
+	at := s.pointer("signatureVerification", "indexCovers")
+	switch {
+	case v == "" && !s.doc.SignatureVerification.coversEmpty:
+	case b.policy.kind == BlobPolicy:
+		b.add(at, reason.PolicyIndexCovers, "remove it", "files are in no index")
+	case b.policy.version == version10:
+		b.add(at, reason.PolicyIndexCovers, `write "version": "1.1", or remove it`, "version %q has no indexCovers", version10)
+	case v == coversManifests:
+		s.indexCoversManifests = true
+	case v != coversItself:
+		b.add(at, reason.PolicyIndexCovers, "write itself or manifests", "%s says nothing about what the signature of an index covers", show(v))
+	}
+}
+
+// The words of signatureVerification.indexCovers.
+const (
+	coversItself    = "itself"
+	coversManifests = "manifests"
+)
+
 // skip checks that a statement that verifies nothing says nothing else: what
 // it says would look as if it counted.
 func (b *builder) skip(s *Statement) {
@@ -75,6 +99,7 @@ func (b *builder) skip(s *Statement) {
 	}{
 		{verification.to("override"), len(v.Override) > 0},
 		{verification.to("verifyTimestamp"), v.VerifyTimestamp != ""},
+		{verification.to("indexCovers"), v.IndexCovers != ""},
 		{s.pointer("trustStores"), len(s.doc.TrustStores) > 0},
 		{s.pointer("trustedIdentities"), len(s.doc.TrustedIdentities) > 0},
 	} {

@@ -12,6 +12,7 @@ import (
 // statement and so trusts nothing.
 type Policy struct {
 	kind       Kind
+	version    string
 	file       string
 	data       []byte // as parsed, for the line numbers of Lint
 	statements []*Statement
@@ -27,6 +28,14 @@ func (p *Policy) Kind() Kind {
 		return 0
 	}
 	return p.kind
+}
+
+// Version returns the version of the file's schema, "1.0" or "1.1".
+func (p *Policy) Version() string {
+	if p == nil || p.version == "" {
+		return version10
+	}
+	return p.version
 }
 
 // File returns the name that the policy was parsed under.
@@ -48,7 +57,7 @@ func (p *Policy) Statements() []*Statement {
 // Document returns the policy in the form that can be changed and encoded
 // again. It shares nothing with p.
 func (p *Policy) Document() Document {
-	d := Document{Version: version10}
+	d := Document{Version: p.Version()}
 	for _, s := range p.Statements() {
 		d.Statements = append(d.Statements, s.doc.clone())
 	}
@@ -71,6 +80,8 @@ type Statement struct {
 	afterCertExpiry bool
 	stores          []StoreRef
 	identities      []Identity
+
+	indexCoversManifests bool
 }
 
 // Name returns the statement's name, unique in its policy.
@@ -98,6 +109,11 @@ func (s *Statement) Action(c Check) Action {
 // TimestampAfterCertExpiry reports whether time stamps are looked at only when
 // a certificate of the chain has expired. The default is always.
 func (s *Statement) TimestampAfterCertExpiry() bool { return s.afterCertExpiry }
+
+// IndexCoversManifests reports whether a manifest that an index lists passes if
+// the index does, without a signature of its own (version 1.1, indexCovers). The
+// default is no: the signature of an index covers itself only.
+func (s *Statement) IndexCoversManifests() bool { return s.indexCoversManifests }
 
 // Stores returns the trust stores in the order of the file. With types, it
 // returns only those of these types.
