@@ -3,7 +3,9 @@ package notation
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -116,18 +118,21 @@ func (s *search) sort() {
 	slices.SortStableFunc(s.candidates, func(a, b candidate) int { return cmp.Compare(a.rank, b.rank) })
 }
 
+// rankOf looks for the thumbprints in what should be a JSON array of them. As it
+// decides the order and nothing else, it is not read as JSON: there may be
+// thousands.
 func rankOf(annotation string, trusted map[string]bool) rank {
-	if annotation == "" {
-		return saysNothing
+	says := saysNothing
+	for text := range strings.SplitSeq(annotation, `"`) {
+		switch {
+		case len(text) != hex.EncodedLen(len(oci.Thumbprint{})):
+		case trusted[text]:
+			return meetsRoot
+		default:
+			says = meetsNone
+		}
 	}
-	chain, err := oci.ParseThumbprints(annotation)
-	if err != nil {
-		return saysNothing
-	}
-	if slices.ContainsFunc(chain, func(t oci.Thumbprint) bool { return trusted[t.String()] }) {
-		return meetsRoot
-	}
-	return meetsNone
+	return says
 }
 
 // run looks at candidates until one passes, or at all of them: first at a small
@@ -223,32 +228,48 @@ func (s *search) look(parent context.Context, d oci.Descriptor) sighting {
 	ctx, cancel := context.WithTimeout(parent, signatureTimeout)
 	defer cancel()
 	verdict := SignatureVerdict{Digest: d.Digest}
-	raw, release, err := s.fetch(ctx, d, oci.MaxManifestSize)
-	defer func() { release() }()
-	if err != nil {
+	r, err := s.read(ctx, d)
+	verdict.MediaType = r.manifest.Envelope.MediaType
+	switch {
+	case err != nil && r.malformed:
+		return s.malformed(verdict, err)
+	case err != nil:
 		return s.missed(verdict, err, ctx.Err() != nil && parent.Err() == nil)
 	}
-	m, err := oci.ParseSignatureManifest(raw, s.artifact.Digest)
-	if err != nil {
-		return s.malformed(verdict, err)
-	}
-	verdict.MediaType = m.Envelope.MediaType
-	env := m.Inline
-	if env == nil {
-		release() // before waiting for more, lest all wait for each other
-		env, release, err = s.fetch(ctx, m.Envelope, oci.MaxEnvelopeSize)
-		if err != nil {
-			return s.missed(verdict, err, ctx.Err() != nil && parent.Err() == nil)
-		}
-	}
-	release() // what is kept of it is small, and asking others takes its time
-	verdict = s.judge.envelope(parent, m.Envelope.MediaType, env, s.artifact)
+	verdict = s.judge.envelope(parent, verdict.MediaType, r.envelope, s.artifact)
 	verdict.Digest = d.Digest
 	got := sighting{verdict: verdict}
 	if verdict.Outcome == Undecided {
 		got.undecided = verdict.doubt()
 	}
 	return got
+}
+
+// reading is a signature that was fetched.
+type reading struct {
+	manifest  oci.SignatureManifest
+	envelope  []byte
+	malformed bool // the manifest was fetched and is no good
+}
+
+// read fetches a signature manifest and the envelope that it names. Its share of
+// the budget is given back at the end: what is kept is small, and asking others
+// about it takes its time.
+func (s *search) read(ctx context.Context, d oci.Descriptor) (r reading, err error) {
+	raw, release, err := s.fetch(ctx, d, oci.MaxManifestSize)
+	defer func() { release() }()
+	if err != nil {
+		return r, err
+	}
+	if r.manifest, err = oci.ParseSignatureManifest(raw, s.artifact.Digest); err != nil {
+		r.malformed = true
+		return r, err
+	}
+	if r.envelope = r.manifest.Inline; r.envelope == nil {
+		release() // before waiting for more, lest all wait for each other
+		r.envelope, release, err = s.fetch(ctx, r.manifest.Envelope, oci.MaxEnvelopeSize)
+	}
+	return r, err
 }
 
 // fetch is Repository.Fetch, within the budget for large content. release gives

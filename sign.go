@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/notaryv2/notation/envelope"
+	"github.com/notaryv2/notation/internal/certchain"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
 	"github.com/notaryv2/notation/revocation"
@@ -53,6 +54,10 @@ type SignOptions struct {
 	// Agent names the signing program and its version, "notation/1.0.0". It is
 	// not signed and never validated. "": a name of this library.
 	Agent string
+	// SkipIfSigned stores no signature where one is attached already that is as
+	// good as the one that would be made; see [Sign]. It plays no part in
+	// SignBlob and SignRequest.
+	SkipIfSigned bool
 	// Now is the clock; nil: time.Now. The signing time is in whole seconds.
 	Now func() time.Time
 }
@@ -63,6 +68,9 @@ type Signed struct {
 	Signature oci.Descriptor // the signature manifest
 	Envelope  oci.Descriptor // the one layer of it
 	Timestamp *Timestamp     // nil: none was asked for; Store is empty
+	// Skipped says that nothing was signed, as SkipIfSigned demands: Signature
+	// and Envelope were there before. Store of Timestamp then means nothing.
+	Skipped bool
 }
 
 // Sign resolves ref in repo once, signs what it names with key and attaches the
@@ -75,6 +83,15 @@ type Signed struct {
 //
 // A time stamp is asked for before anything is stored: if no authority gives a
 // good one, the repository stays as it was.
+//
+// With SkipIfSigned, a signature that is attached already counts if a strict
+// verifier who trusts nothing but the root of key's own chain accepts it now,
+// revocation included; its signing certificate has the same subject as key's; it
+// has the scheme, metadata and time stamp asked for; and it stays good for at
+// least half of Expiry, or does not expire if that is 0. If the signatures cannot
+// all be looked at, and none of the others counts, nothing is signed; the error
+// then has a code "verify.*" or one of repo. Two callers at the same time may
+// both sign.
 //
 // Options are checked before anything is requested; errors of theirs have codes
 // "sign.*". Others are those of repo and key.
@@ -89,33 +106,61 @@ func Sign(ctx context.Context, repo oci.Repository, ref oci.Reference, key signe
 	if key == nil {
 		return Signed{}, noKey()
 	}
-	var layer oci.Descriptor
-	var stamp *Timestamp
-	attached, err := repo.Attach(ctx, ref, func(subject oci.Descriptor) (oci.Attachment, error) {
-		r := request
-		r.Target = bare(subject)
-		r.Target.Annotations = maps.Clone(o.Metadata)
-		env, err := o.sign(ctx, key.Sign, r)
-		if err != nil {
-			return oci.Attachment{}, err
+	m := &maker{repo: repo, key: key, options: &o, request: request}
+	if o.SkipIfSigned {
+		found, err := m.lookFor(ctx, ref)
+		if err != nil || found.Skipped {
+			return found, err
 		}
-		stamp = env.stamp
-		layer = oci.Descriptor{MediaType: r.MediaType, Digest: digest.FromBytes(env.raw), Size: int64(len(env.raw))}
-		annotations := map[string]string{
-			oci.AnnotationThumbprints: oci.FormatThumbprints(env.thumbprints),
-			ocispec.AnnotationCreated: r.SigningTime.Format(time.RFC3339),
-		}
-		for k, v := range env.annotations {
-			if _, ours := annotations[k]; !ours {
-				annotations[k] = v
-			}
-		}
-		return oci.NewSignatureAttachment(subject, r.MediaType, env.raw, annotations)
-	})
+		ref = ref.WithDigest(found.Artifact.Digest)
+	}
+	attached, err := repo.Attach(ctx, ref, func(subject oci.Descriptor) (oci.Attachment, error) { return m.build(ctx, subject) })
 	if err != nil {
 		return Signed{}, err
 	}
-	return Signed{Artifact: bare(attached.Subject), Signature: attached.Manifest, Envelope: layer, Timestamp: stamp}, nil
+	return Signed{Artifact: bare(attached.Subject), Signature: attached.Manifest, Envelope: m.made.layer(), Timestamp: m.made.stamp}, nil
+}
+
+// maker makes one signature for an artifact of a repository.
+type maker struct {
+	repo    oci.Repository
+	key     signer.Signer
+	options *SignOptions
+	request envelope.Request // without target
+
+	made *signed // once key was asked; without time stamp before build has ended
+}
+
+// make has the key sign an artifact, unless it has done so.
+func (m *maker) make(ctx context.Context, subject oci.Descriptor) error {
+	r := m.request
+	r.Target = bare(subject)
+	r.Target.Annotations = maps.Clone(m.options.Metadata)
+	if m.made != nil {
+		// A repository that says one thing now and another then.
+		if fault := otherArtifact(&m.made.claims.Target, &r.Target); fault != nil {
+			return reason.Wrap(reason.SignOtherTarget, fault, "the repository describes the artifact in two ways").
+				WithHint("Check that the registry answers for the artifact as it was pushed, then try again.")
+		}
+		return nil
+	}
+	made, err := m.options.primitive(ctx, m.key.Sign, r)
+	if err != nil {
+		return err
+	}
+	m.made = &made
+	return nil
+}
+
+// build makes what is stored.
+func (m *maker) build(ctx context.Context, subject oci.Descriptor) (oci.Attachment, error) {
+	if err := m.make(ctx, subject); err != nil {
+		return oci.Attachment{}, err
+	}
+	if err := m.options.stamper().countersign(ctx, m.made); err != nil {
+		return oci.Attachment{}, err
+	}
+	return m.made.attachment(subject, m.request.SigningTime)
 }
 
 // request checks the options and turns them into a request without target.
@@ -147,20 +192,13 @@ func (o *SignOptions) request() (envelope.Request, error) {
 		return envelope.Request{}, uselessStamp()
 	}
 	r := envelope.Request{
-		MediaType: mediaType, Scheme: o.Scheme, SigningTime: o.now().Truncate(time.Second), Agent: agent,
+		MediaType: mediaType, Scheme: o.Scheme, SigningTime: clockTime(o.Now).Truncate(time.Second), Agent: agent,
 		VerificationPlugin: o.VerificationPlugin, PluginMinVersion: o.PluginMinVersion, Extended: o.Extended,
 	}
 	if o.Expiry > 0 {
 		r.Expiry = r.SigningTime.Add(o.Expiry)
 	}
 	return r, nil
-}
-
-func (o *SignOptions) now() time.Time {
-	if o.Now == nil {
-		return time.Now().UTC()
-	}
-	return o.Now().UTC()
 }
 
 // checkMetadata refuses metadata that could not be told from the format's own
@@ -193,30 +231,56 @@ func noKey() *reason.Error {
 	return reason.Errorf(reason.SignerKeyMissing, "there is nothing to sign with").WithHint("Give a Signer.")
 }
 
-// uselessStamp is the error where a time stamp is asked for and no verifier
-// would look at it.
-func uselessStamp() *reason.Error {
-	return reason.Errorf(reason.SignTimestamp, "a signature of the scheme %s holds an authentic time, and no verifier looks at a time stamp of it", envelope.SchemeSigningAuthority).
-		WithHint("Ask for no time stamp, or sign with the scheme %s.", envelope.SchemeX509)
-}
-
-// signed is an envelope that was read, and what goes with it.
+// signed is an envelope whose signature holds, and what goes with it.
 type signed struct {
+	mediaType   string
 	raw         []byte
-	thumbprints []oci.Thumbprint
-	annotations map[string]string // for the manifest
-	stamp       *Timestamp
+	claims      envelope.Content
+	annotations map[string]string // for the manifest, of the signer's choice
+	stamp       *Timestamp        // that was verified
 }
 
-// sign has a Signer sign r and verifies what it returned. A Signer may be
-// anyone's, so the signature must hold and be for what was asked. Then it asks
-// for the time stamp.
+// layer returns the descriptor of the envelope.
+func (s *signed) layer() oci.Descriptor {
+	return oci.Descriptor{MediaType: s.mediaType, Digest: digest.FromBytes(s.raw), Size: int64(len(s.raw))}
+}
+
+// attachment returns the envelope as it is stored beside subject.
+func (s *signed) attachment(subject oci.Descriptor, created time.Time) (oci.Attachment, error) {
+	thumbprints := make([]oci.Thumbprint, len(s.claims.Chain))
+	for i, cert := range s.claims.Chain {
+		thumbprints[i] = sha256.Sum256(cert.Raw)
+	}
+	annotations := map[string]string{
+		oci.AnnotationThumbprints: oci.FormatThumbprints(thumbprints),
+		ocispec.AnnotationCreated: printedTime(created),
+	}
+	for k, v := range s.annotations {
+		if _, ours := annotations[k]; !ours {
+			annotations[k] = v
+		}
+	}
+	return oci.NewSignatureAttachment(subject, s.mediaType, s.raw, annotations)
+}
+
+// sign has a Signer sign r, and then asks for the time stamp.
 func (o *SignOptions) sign(ctx context.Context, do func(context.Context, envelope.Request) (signer.Result, error), r envelope.Request) (signed, error) {
+	s, err := o.primitive(ctx, do, r)
+	if err != nil {
+		return signed{}, err
+	}
+	err = o.stamper().countersign(ctx, &s)
+	return s, err
+}
+
+// primitive has a Signer sign r and verifies what it returned. A Signer may be
+// anyone's, so the signature must hold and be for what was asked.
+func (o *SignOptions) primitive(ctx context.Context, do func(context.Context, envelope.Request) (signer.Result, error), r envelope.Request) (signed, error) {
 	result, err := do(ctx, r)
 	if err != nil {
 		return signed{}, err
 	}
-	verified, err := open(r.MediaType, result.Envelope)
+	verified, err := open(r.MediaType, result.Envelope, certchain.Facts{})
 	if err != nil {
 		return signed{}, err
 	}
@@ -225,15 +289,7 @@ func (o *SignOptions) sign(ctx context.Context, do func(context.Context, envelop
 		return signed{}, reason.Errorf(reason.SignOtherTarget, "the signer returned a signature for something else than it was asked to sign").
 			WithHint("Do not use this signer.")
 	}
-	s := signed{raw: result.Envelope, annotations: result.Annotations, thumbprints: make([]oci.Thumbprint, len(claims.Chain))}
-	for i, cert := range claims.Chain {
-		s.thumbprints[i] = sha256.Sum256(cert.Raw)
-	}
-	if o.Timestamp == nil {
-		return s, nil
-	}
-	err = o.countersign(ctx, &s, &claims)
-	return s, err
+	return signed{mediaType: r.MediaType, raw: result.Envelope, claims: claims, annotations: result.Annotations}, nil
 }
 
 // extends reports whether signed metadata is what was asked for. A plugin that
@@ -268,54 +324,4 @@ func meets(c *envelope.Content, r *envelope.Request) bool {
 		}
 	}
 	return true
-}
-
-// countersign has an authority put its time stamp on the signature.
-func (o *SignOptions) countersign(ctx context.Context, s *signed, claims *envelope.Content) error {
-	if claims.Scheme == envelope.SchemeSigningAuthority { // the choice of a plugin
-		return uselessStamp()
-	}
-	client := *o.Timestamp
-	if client.Revocation == nil {
-		client.Revocation = refuseRevoked(checkerOr(o.Revocation, o.Now))
-	}
-	token, err := client.Stamp(ctx, claims.Signature, claims.Algorithm.Hash())
-	if err != nil {
-		return notStamped(err)
-	}
-	if s.raw, err = envelope.SetTimestamp(claims.MediaType, s.raw, token); err != nil {
-		return err
-	}
-	// Read again what is to be stored, as a verifier will.
-	unverified, err := timestamp.Parse(token)
-	if err != nil {
-		return err
-	}
-	verified, err := unverified.Verify(claims.Signature, client.Roots)
-	if err != nil {
-		return err
-	}
-	info := verified.Info()
-	stamp := newTimestamp(&info)
-	if stamp.Earliest.After(o.now().Add(maxClockSkew)) {
-		return reason.Errorf(reason.SignTimestamp, "the time stamp is of %s, which is yet to come", printedTime(stamp.Time)).
-			WithHint("Check the clock of this machine, or use another time-stamping authority.")
-	}
-	if err := validThroughout(claims.Chain, stamp.Earliest, stamp.Latest); err != nil {
-		return reason.Wrap(reason.SignTimestamp, err, "the time stamp would not help, as the signer's certificates are not valid throughout its time").
-			WithHint("Renew the certificate, or check the clock of the time-stamping authority.")
-	}
-	s.stamp = stamp
-	return nil
-}
-
-// notStamped is the error where no authority gave a good time stamp. What the
-// packages below advise is for verifiers in some cases.
-func notStamped(err error) error {
-	hint := reason.Hint(err)
-	switch code := reason.Of(err); code {
-	case reason.TimestampImprint, reason.TimestampSignature, reason.TimestampChain, reason.TimestampChainTime, reason.TimestampCertificate, reason.TimestampRevocation:
-		hint = "Use another time-stamping authority, and tell this one."
-	}
-	return reason.Wrap(reason.Of(err), err, "there is no time stamp, so nothing was signed").WithHint("%s", hint)
 }

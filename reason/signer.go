@@ -23,6 +23,11 @@ const (
 	SignOtherTarget      Code = "sign.other-target"
 	SignTimestamp        Code = "sign.timestamp"
 	SignBlob             Code = "sign.blob"
+	SignRequest          Code = "sign.request"
+	SignRequestArtifact  Code = "sign.request-artifact"
+	SignRequestConflict  Code = "sign.request-conflict"
+	SignDetached         Code = "sign.detached"
+	SignOtherArtifact    Code = "sign.other-artifact"
 )
 
 func signerEntries() []Entry {
@@ -47,5 +52,10 @@ func signerEntries() []Entry {
 		{SignTimestamp, "A time stamp was asked for that no verifier would make use of.", "Ask for none, or see what the message says about scheme and certificates."},
 		{SignBlob, "The blob could not be read, or its media type is none.", "Check the file, then try again."},
 		{SignOtherTarget, "The signer returned a signature for something else than it was asked to sign.", "Do not use this signer."},
+		{SignRequest, "The file is no signing request, or one of another version.", "Prepare it again with 'notation sign --prepare'."},
+		{SignRequestArtifact, "The manifest in a signing request is not what the request asks to have signed.", "Sign nothing; have the request prepared again, and find out who changed it."},
+		{SignRequestConflict, "The signing request and the command line ask for different things.", "Leave it to one of them, or have the request prepared again."},
+		{SignDetached, "The file holds no signature envelope.", "Give the file that 'notation sign --request' has written."},
+		{SignOtherArtifact, "The signature that is to be attached was made for another artifact.", "Name the artifact that was signed, or have this one signed."},
 	}
 }
