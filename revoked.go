@@ -230,13 +230,17 @@ func weight(s revocation.Status) int {
 	return 0
 }
 
-// asOf says how it is known that nothing was revoked, and how fresh that is.
+// asOf says how it is known that nothing was revoked, how fresh that is, and
+// until when it will do. Answers that were carried along are said to be that.
 func asOf(results []revocation.Result, byPlugin bool, name string) string {
 	var by []string
-	var oldest time.Time
-	for _, r := range results {
+	var oldest, until time.Time
+	for i, r := range results {
 		how := string(r.Method)
-		if r.FromCache {
+		switch {
+		case r.Carried:
+			how += " (carried)"
+		case r.FromCache:
 			how += " (cached)"
 		}
 		if !slices.Contains(by, how) {
@@ -245,6 +249,9 @@ func asOf(results []revocation.Result, byPlugin bool, name string) string {
 		if oldest.IsZero() || r.ThisUpdate.Before(oldest) {
 			oldest = r.ThisUpdate
 		}
+		if i == 0 || r.NextUpdate.Before(until) { // zero, which is not said, is the least
+			until = r.NextUpdate
+		}
 	}
 	if byPlugin {
 		by = append(by, "the plugin "+quote(name))
@@ -252,6 +259,9 @@ func asOf(results []revocation.Result, byPlugin bool, name string) string {
 	text := "no certificate is revoked, says " + strings.Join(by, ", ")
 	if !oldest.IsZero() {
 		text += ", as of " + printedTime(oldest)
+		if !until.IsZero() {
+			text += ", until " + printedTime(until)
+		}
 	}
 	return text
 }

@@ -33,6 +33,8 @@ func answers(leaf, intermediate revocation.Result) checker {
 var (
 	good        = revocation.Result{Status: revocation.Good, Method: revocation.OCSP, ThisUpdate: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	cached      = revocation.Result{Status: revocation.Good, Method: revocation.CRL, FromCache: true, ThisUpdate: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	carried     = revocation.Result{Status: revocation.Good, Method: revocation.OCSP, Carried: true, ThisUpdate: good.ThisUpdate, NextUpdate: good.ThisUpdate.AddDate(0, 0, 7)}
+	fetched     = revocation.Result{Status: revocation.Good, Method: revocation.CRL, ThisUpdate: good.ThisUpdate, NextUpdate: good.ThisUpdate.AddDate(0, 0, 1)}
 	revoked     = revocation.Result{Status: revocation.Revoked, Err: withReason(reason.RevocationRevoked)}
 	unknown     = revocation.Result{Status: revocation.Unknown, Err: withReason(reason.RevocationUnknown)}
 	unavailable = revocation.Result{Status: revocation.Unavailable, Err: withReason(reason.RevocationUnavailable)}
@@ -56,6 +58,8 @@ func TestRevocation(t *testing.T) {
 	}{
 		{"good", strictly, answers(good, good), false, is(notation.Passed, ""), "OCSP, as of 2026-01-02T03:04:05Z"},
 		{"good, from two sources", strictly, answers(good, cached), true, is(notation.Passed, ""), "OCSP, CRL (cached), as of 2026-01-01T00:00:00Z"},
+		{"good, carried", strictly, answers(carried, fetched), false, is(notation.Passed, ""), "OCSP (carried), CRL, as of 2026-01-02T03:04:05Z, until 2026-01-03T03:04:05Z"},
+		{"good, one does not say until when", strictly, answers(carried, cached), false, is(notation.Passed, ""), "as of 2026-01-01T00:00:00Z"},
 		{"leaf revoked", strictly, answers(revoked, good), false, is(notation.Failed, reason.RevocationRevoked), ""},
 		{"intermediate revoked", strictly, answers(good, revoked), false, is(notation.Failed, reason.RevocationRevoked), ""},
 		{"revoked, logged", logged, answers(revoked, good), false, is(notation.Logged, reason.RevocationRevoked), ""},

@@ -32,7 +32,7 @@ func (l *Live) ask(ctx context.Context, q question, s sources) (answer, causes) 
 		cancel()
 		if err == nil {
 			if a = a.settle(q); a.status != NoSource {
-				return a, nil
+				return l.second(ctx, q, s, a), nil
 			}
 			err = notKept(server)
 		}
@@ -43,6 +43,21 @@ func (l *Live) ask(ctx context.Context, q question, s sources) (answer, causes) 
 		return a, nil
 	}
 	return answer{}, append(faults, more...)
+}
+
+// second asks the lists, too, where answers are recorded to be carried: they
+// tend to hold for longer than those of a responder. That a list cannot be had
+// does not matter; that it names the certificate does.
+func (l *Live) second(ctx context.Context, q question, s sources, first answer) answer {
+	if l.record == nil || len(s.points) == 0 || first.status != Good {
+		return first
+	}
+	part, cancel := share(ctx, 2)
+	defer cancel()
+	if a, faults := l.lists(part, q, s.points); faults == nil && a.status == Revoked {
+		return a
+	}
+	return first
 }
 
 // ocsp learns the status from one responder or from what it said before.
@@ -120,6 +135,9 @@ func (l *Live) freshOCSP(ctx context.Context, q question, server, key string, la
 	if err == nil && !a.next.IsZero() && a.status != Unknown {
 		l.store.save(kindOCSP, key, raw, nil)
 	}
+	if err == nil {
+		l.record.add(raw, server)
+	}
 	return a, err
 }
 
@@ -148,7 +166,7 @@ func (l *Live) judged(ctx context.Context, raw []byte, q question) (answer, *rea
 		return a, err
 	}
 	s := sourcesOf(delegate)
-	about := question{cert: delegate, issuer: q.issuer, now: q.now}
+	about := question{cert: delegate, issuer: q.issuer, now: q.now, carried: q.carried}
 	own, faults := l.lists(ctx, about, s.points)
 	name := dn.Display(delegate.RawSubject)
 	switch {
@@ -159,50 +177,4 @@ func (l *Live) judged(ctx context.Context, raw []byte, q question) (answer, *rea
 		return answer{}, reason.Errorf(reason.RevocationOCSPSigner, "the responder %s was itself revoked", name)
 	}
 	return a, nil
-}
-
-// stapled looks for an answer in what came with the signature. It is asked
-// last: whoever made the signature chose it. Of several answers the newest one
-// counts, whatever their order, and of two of one time a revocation.
-func (l *Live) stapled(ctx context.Context, q question, e Evidence, points []point) (best answer, found bool) {
-	take := func(a answer) {
-		if a = a.settle(q); a.status == NoSource {
-			return
-		}
-		if !found || a.this.After(best.this) || a.this.Equal(best.this) && a.status == Revoked {
-			best, found = a, true
-		}
-	}
-	for i, raw := range e.OCSP {
-		if i == maxStapled {
-			break
-		}
-		if a, err := l.judged(ctx, raw, q); err == nil {
-			take(a)
-		}
-	}
-	if len(points) == 0 {
-		points = []point{{reasons: allReasons}}
-	}
-	for i, raw := range e.CRLs {
-		if i == maxStapled {
-			break
-		}
-		c, _, err := newCRL(raw, q.issuer)
-		if err != nil || c.current(q.now) != nil || c.base != nil {
-			continue
-		}
-		for _, p := range points {
-			set, err := c.scope.covers(q.cert, p)
-			if err != nil {
-				continue
-			}
-			a, err := l.search(ctx, q, c)
-			if err != nil || set != allReasons && !(a.status == Revoked && a.counts(q)) {
-				continue
-			}
-			take(a)
-		}
-	}
-	return best, found
 }

@@ -8,13 +8,19 @@ const (
 	MaxOCSPBytes = 64 << 10
 	// MaxCRLBytes bounds a revocation list, complete or delta.
 	MaxCRLBytes = 64 << 20
+	// MaxEvidence bounds the answers of a kind that [Evidence] holds and that are
+	// looked at, and all that a [Recorder] keeps.
+	MaxEvidence = 1000
+	// MaxEvidenceBytes bounds the answers that a [Recorder] keeps together, and
+	// those that should be read into [Evidence].
+	MaxEvidenceBytes = 256 << 20
 	// DefaultTimeout bounds one Check where [Options] does not.
 	DefaultTimeout = 10 * time.Second
 
 	maxResponders    = 5   // OCSP addresses of a certificate that are asked
 	maxPoints        = 5   // distribution points of a certificate that are used
 	maxPointURLs     = 3   // addresses of a distribution point that are tried
-	maxStapled       = 10  // stapled responses, and stapled lists, that are read
+	maxStapled       = 10  // carried responses, and carried lists, about one certificate that are judged
 	maxParallel      = 4   // certificates checked at a time, each may hold a list in memory
 	maxNames         = 100 // general names of a distribution point
 	maxExtensions    = 50  // in one place

@@ -139,6 +139,7 @@ func (l *Live) list(ctx context.Context, q question, url string, how listMode, f
 		}
 		if err == nil && fits(c) {
 			l.store.save(kindCRL, name, raw, index)
+			l.record.add(raw, url)
 		}
 	}
 	switch {
@@ -146,7 +147,11 @@ func (l *Live) list(ctx context.Context, q question, url string, how listMode, f
 	case holds:
 		return kept, nil
 	default:
-		c = nil
+		if c = nil; q.carried != nil {
+			if c = q.carried.newest(q, fits); c != nil {
+				err = nil
+			}
+		}
 	}
 	if kept != nil {
 		kept.close()

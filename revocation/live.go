@@ -42,6 +42,10 @@ type Options struct {
 	// a certificate names may always be in one: an authority of one's own
 	// usually is.
 	PrivateRedirects bool
+	// Record, if not nil, keeps every answer that is used, so that it can be
+	// carried to where nobody can be asked. All are asked afresh: CacheDir is
+	// not looked at. Lists are asked for also where a responder has answered.
+	Record *Recorder
 }
 
 // Live is the [Checker] that asks OCSP responders and reads revocation lists.
@@ -52,13 +56,14 @@ type Live struct {
 	timeout time.Duration
 	offline bool
 	nonce   bool
+	record  *Recorder
 }
 
 // New returns a checker. It neither asks nor writes anything yet.
 func New(o Options) *Live {
 	l := &Live{
 		fetch: newFetcher(o.HTTP, o.PrivateRedirects), now: o.Now, timeout: o.Timeout,
-		offline: o.Offline, nonce: o.Nonce,
+		offline: o.Offline, nonce: o.Nonce, record: o.Record,
 	}
 	if l.now == nil {
 		l.now = time.Now
@@ -67,7 +72,7 @@ func New(o Options) *Live {
 		l.timeout = DefaultTimeout
 	}
 	l.store = newMemory(l.now)
-	if o.CacheDir != "" {
+	if o.CacheDir != "" && o.Record == nil {
 		l.store = &disk{dir: o.CacheDir, now: l.now}
 	}
 	return l
@@ -271,19 +276,21 @@ func (c causes) Unwrap() []error {
 func (l *Live) certificate(ctx context.Context, q question, e Evidence) Result {
 	s := sourcesOf(q.cert)
 	a, faults := l.ask(ctx, q, s)
-	if faults != nil || !s.named {
-		if stapled, ok := l.stapled(ctx, q, e, s.points); ok {
-			a, faults = stapled, nil
-		} else if !s.named {
-			return nobody()
-		} else if faults.notKept() {
-			return Result{Status: NoSource, Err: outlived(q)}
-		}
+	missing := faults != nil || !s.named
+	switch carried, useless := l.carried(ctx, q, e, s.points); {
+	case carried.found && missing, carried.overrides(a) && !missing:
+		a, faults = carried.answer, nil
+	case !s.named:
+		return nobody()
+	case faults.notKept():
+		return Result{Status: NoSource, Err: outlived(q)}
+	case missing:
+		faults = append(unhelpful(useless), faults...)
 	}
 	r := Result{
 		Status: a.status, Method: a.method, Source: a.source,
 		RevokedAt: a.revokedAt, InvalidityDate: a.invalidity, Reason: a.reason,
-		ThisUpdate: a.this, NextUpdate: a.next, FromCache: a.cached,
+		ThisUpdate: a.this, NextUpdate: a.next, FromCache: a.cached, Carried: a.carried,
 	}
 	subject := dn.Display(q.cert.RawSubject)
 	switch {
@@ -301,7 +308,7 @@ func (l *Live) certificate(ctx context.Context, q question, e Evidence) Result {
 func (l *Live) unavailable(subject string, faults causes) *reason.Error {
 	err := reason.Wrap(reason.RevocationUnavailable, faults, "the revocation status of the certificate %s could not be learned", subject)
 	if l.offline {
-		return err.WithHint("Verify once with network access, so that the cache is filled.")
+		return err.WithHint("Verify once with network access, so that the cache is filled, or bring newer answers along.")
 	}
 	return err.WithHint("Check that the addresses can be reached from here, and try again.")
 }

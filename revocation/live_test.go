@@ -156,7 +156,16 @@ func TestStapled(t *testing.T) {
 	older.ThisUpdate = w.now.Add(-2 * time.Minute)
 	lifted := w.crl(3)
 	lifted.ThisUpdate = w.now.Add(-30 * time.Second)
-	junk := make([][]byte, maxStapled)
+	useless := func(valid, other []byte, n int) (all [][]byte) { // about the certificate, or not
+		for range n {
+			all = append(all, other)
+		}
+		return append(all, valid)
+	}
+	stale := w.good()
+	stale.Singles[0].ThisUpdate, stale.Singles[0].NextUpdate = w.now.Add(-72*time.Hour), w.now.Add(-48*time.Hour)
+	foreign := testpki.NewOCSP(w.ca(), w.ca(), w.now.Add(-time.Minute))
+	forged := testpki.Key(t, "ec-256", 8)
 	for name, tc := range map[string]struct {
 		e      Evidence
 		status Status
@@ -174,7 +183,12 @@ func TestStapled(t *testing.T) {
 		"some reasons":         {Evidence{CRLs: [][]byte{list(some)}}, Unavailable},
 		"expired":              {Evidence{CRLs: [][]byte{list(expired)}}, Unavailable},
 		"a delta":              {Evidence{CRLs: [][]byte{list(delta)}}, Unavailable},
-		"behind too many":      {Evidence{OCSP: append(junk, sign(w.good())), CRLs: append(junk, list(w.crl(1)))}, Unavailable},
+		"stale OCSP":           {Evidence{OCSP: [][]byte{sign(stale)}}, Unavailable},
+		"about another":        {Evidence{OCSP: [][]byte{sign(foreign)}}, Unavailable},
+		"of another key":       {Evidence{OCSP: [][]byte{w.good().Sign(t, forged)}, CRLs: [][]byte{w.crl(1).Sign(t, forged)}}, Unavailable},
+		"behind many others":   {Evidence{OCSP: useless(sign(w.good()), sign(foreign), maxStapled)}, Good},
+		"behind too many":      {Evidence{OCSP: useless(sign(w.good()), sign(stale), maxStapled), CRLs: useless(list(w.crl(1)), list(expired), maxStapled)}, Unavailable},
+		"behind far too many":  {Evidence{OCSP: useless(sign(w.good()), nil, MaxEvidence), CRLs: useless(list(w.crl(1)), nil, MaxEvidence)}, Unavailable},
 	} {
 		r := w.checkWith(tc.e)
 		code := reason.RevocationUnavailable
@@ -183,6 +197,9 @@ func TestStapled(t *testing.T) {
 		}
 		t.Log(name)
 		want(t, r, tc.status, code)
+		if r.Carried != (tc.status != Unavailable) || r.FromCache || r.Source != "" {
+			t.Errorf("%+v", r)
+		}
 	}
 	// It helps where the certificate names nobody.
 	bare := newWorld(t)

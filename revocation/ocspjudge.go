@@ -17,8 +17,9 @@ type question struct {
 	cert, issuer *x509.Certificate
 	now          time.Time
 	authentic    time.Time
-	independent  bool   // see [Evidence]
-	nonce        []byte // that was sent; nil: none
+	independent  bool    // see [Evidence]
+	nonce        []byte  // that was sent; nil: none
+	carried      *atHand // stands in for lists that cannot be had; nil: nothing does
 }
 
 // serial returns the content octets of the certificate's serial number.

@@ -41,8 +41,13 @@ type Evidence struct {
 	// signing authority: a thief of such a key writes the time as well, and it
 	// will be one before the theft.
 	Independent bool
-	OCSP        [][]byte // OCSP responses in DER, judged as if they had been fetched
-	CRLs        [][]byte // complete revocation lists in DER, likewise
+	// OCSP holds responses and CRLs revocation lists, complete and delta, in
+	// DER. They are judged as if they had been fetched. They count where nobody
+	// who can be asked gives an answer, and where they are newer than the
+	// answer and no better. They may be about any certificates: of each kind the
+	// first [MaxEvidence] are looked at, and of those about one certificate ten
+	// are judged.
+	OCSP, CRLs [][]byte
 }
 
 // Status is what is known about a certificate.
@@ -117,7 +122,7 @@ func reasonOf(number byte) Reason {
 type Result struct {
 	Status Status
 	Method Method // that gave the status
-	Source string // URL that was asked, even if long ago; "" for stapled evidence
+	Source string // URL that was asked, even if long ago; "" if Carried
 	// RevokedAt is when the certificate was revoked. If the status is Good,
 	// the revocation came after the authentic time and does not count.
 	RevokedAt      time.Time
@@ -126,6 +131,7 @@ type Result struct {
 	ThisUpdate     time.Time // since when the answer holds
 	NextUpdate     time.Time // until when; zero if an OCSP response does not say
 	FromCache      bool
+	Carried        bool // the answer is one of [Evidence]
 	// Err says why the status is not Good. It is nil if it is.
 	Err *reason.Error
 }
@@ -140,6 +146,7 @@ type answer struct {
 	method     Method
 	source     string
 	cached     bool
+	carried    bool
 	silent     bool // a revocation need not be in it any more, see [question.silent]
 }
 

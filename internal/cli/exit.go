@@ -62,6 +62,9 @@ func misconfigured(err error) bool {
 // exitCode is the one place that turns an error into an exit code. What the
 // library decided comes first; then what an error is about.
 func exitCode(err error) int {
+	if many, ok := errors.AsType[auditFailure](err); ok {
+		return many.exit
+	}
 	switch {
 	case err == nil, errors.Is(err, notation.ErrSkipped):
 		return exitOK
@@ -86,6 +89,8 @@ func exitCode(err error) int {
 	case reason.OCIReference, reason.OCIReferenceIncomplete, reason.OCIRepositoryName,
 		reason.OCITagMismatch, reason.OCILayout:
 		return exitUsage // the user named something that cannot be
+	case reason.AuditState, reason.AuditInUse, reason.AuditRecord, reason.AuditTooMany:
+		return exitUsage // files that the user has named, or more than one run is for
 	case reason.TimestampURL, reason.TimestampRootUntrusted:
 		return exitUsage // other codes of the area are about what an authority has answered, or has not
 	case reason.PluginRefused:
@@ -95,7 +100,7 @@ func exitCode(err error) int {
 	}
 	area, _, _ := strings.Cut(string(code), ".")
 	switch area {
-	case "usage", "config", "policy", "store", "signer", "sign", "cert", "envelope", "plugin":
+	case "usage", "config", "policy", "store", "signer", "sign", "cert", "envelope", "plugin", "bundle":
 		return exitUsage
 	}
 	return exitUndecided
