@@ -35,6 +35,10 @@ const (
 	RegistryLostUpdate        Code = "registry.lost-update"
 	RegistryPushRefused       Code = "registry.push-refused"
 	RegistryNotFoundAfterPush Code = "registry.signature-not-found-after-push"
+
+	// Repositories.
+
+	RegistryNoCatalog Code = "registry.no-catalog"
 )
 
 func registryEntries() []Entry {
@@ -52,13 +56,14 @@ func registryEntries() []Entry {
 		{RegistryRealm, "The registry names a token service to which credentials must not be sent.", "Have the registry name a token service over HTTPS."},
 		{RegistryCredentials, "A login could not be looked up, kept or removed.", "Check Docker's config.json and the credential helper that is named there or in notation's config.json."},
 		{RegistryDeleteRefused, "The registry does not let anybody remove manifests, or not this one.", "Have its operator allow deletion, or remove the manifest with the registry's own tools."},
-		{RegistryListing, "The list of referrers is malformed, does not end or leads astray, so that it may be incomplete.", "Try again; if it persists, ask the registry's operator."},
-		{RegistryListingEntry, "An entry of the list of referrers cannot be used; if it may be what was asked for, the list is incomplete.", "Have what the entry names pushed again, or the entry removed."},
+		{RegistryListing, "A list of referrers, repositories or tags is malformed, does not end or leads astray, so that it may be incomplete.", "Try again; if it persists, ask the registry's operator."},
+		{RegistryListingEntry, "An entry of a list of referrers, repositories or tags cannot be used; if it may be what was asked for, the list is incomplete.", "Have what the entry names pushed again, or the entry removed."},
 		{RegistryNoListing, "The request for referrers was answered with a page that is no list; if no other place has a list, nothing is known.", "Check for a proxy or a captive portal; have the registry answer 404 for paths that it does not know."},
 		{RegistryReferrersTag, "The tag under which referrers are listed holds something else, which is not overwritten.", "Remove or move that tag, or use a registry with the referrers API."},
 		{RegistryIndexFull, "The index under the referrers tag would become longer than registries take.", "Remove signatures that are no longer needed, or use a registry with the referrers API."},
 		{RegistryLostUpdate, "Others overwrote the referrers tag each time that it was written.", "Try again when fewer others write to this artifact."},
 		{RegistryPushRefused, "The registry does not accept what was to be pushed.", "Check that the registry accepts OCI artifacts in this repository."},
 		{RegistryNotFoundAfterPush, "The signature was pushed, but a verifier would not find it.", "Sign again; try --force-referrers-tag."},
+		{RegistryNoCatalog, "The registry does not list its repositories, or not for this login.", "Give the repositories in a list."},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/notaryv2/notation/internal/testoras"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
 	"github.com/opencontainers/go-digest"
@@ -23,63 +24,20 @@ import (
 // endpoints.
 type orasRegistry struct {
 	*fakeRegistry
-	current, older bool // which of the endpoints it has
-	page           int  // entries of one page; 0: all
-	filters        bool // heeds artifactType
-	// bend, if set, changes the entries of a listing.
-	bend func([]ocispec.Descriptor) []ocispec.Descriptor
+	oras *testoras.Handler
 }
 
+// newORAS returns one with the current endpoint. Listings are in the fake's log.
 func newORAS() *orasRegistry {
-	return &orasRegistry{fakeRegistry: newFake(), current: true}
+	f := newFake()
+	return &orasRegistry{f, &testoras.Handler{Next: f, Current: true, Asked: func(r *http.Request) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.calls = append(f.calls, fakeCall{r.Method, r.URL.RequestURI(), r.Header.Get("Authorization"), http.StatusOK})
+	}}}
 }
 
-// ServeHTTP takes the listings first, and leaves the log of them to the fake.
-func (o *orasRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	const before, after = "/oras/artifacts/v1/", "/referrers"
-	rest, older := strings.CutPrefix(r.URL.Path, before)
-	repo, subject, cut := strings.Cut(strings.TrimSuffix(rest, after), "/manifests/")
-	if !older {
-		subject, cut = r.URL.Query().Get("digest"), true
-		repo, _ = strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/v2/"), "/_oras/artifacts"+after)
-	}
-	if !strings.HasSuffix(r.URL.Path, after) || !cut || older && !o.older || !older && !o.current {
-		o.fakeRegistry.ServeHTTP(w, r)
-		return
-	}
-	o.mu.Lock()
-	o.calls = append(o.calls, fakeCall{r.Method, r.URL.RequestURI(), r.Header.Get("Authorization"), http.StatusOK})
-	o.mu.Unlock()
-	o.list(w, r, repo, digest.Digest(subject))
-}
-
-func (o *orasRegistry) list(w http.ResponseWriter, r *http.Request, repo string, subject digest.Digest) {
-	if subject.Validate() != nil {
-		refuse(w, http.StatusBadRequest, "DIGEST_INVALID")
-		return
-	}
-	list := []ocispec.Descriptor{}
-	wanted := r.URL.Query().Get("artifactType")
-	for _, d := range o.referrers(repo, subject) {
-		if d.MediaType == oci.MediaTypeORASManifest && (!o.filters || wanted == "" || d.ArtifactType == wanted) {
-			list = append(list, d)
-		}
-	}
-	if o.bend != nil {
-		list = o.bend(list)
-	}
-	query := r.URL.Query()
-	start, _ := strconv.Atoi(query.Get("nextToken"))
-	end := len(list)
-	if o.page > 0 && start+o.page < len(list) {
-		end = start + o.page
-		query.Set("nextToken", strconv.Itoa(end))
-		w.Header().Set("Link", "<"+r.URL.Path+"?"+query.Encode()+`>; rel="next"`)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("ORAS-Api-Version", "oras/1.0")
-	_ = json.NewEncoder(w).Encode(map[string]any{"referrers": list[start:end]})
-}
+func (o *orasRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) { o.oras.ServeHTTP(w, r) }
 
 // orasManifest is the text of an artifact manifest.
 func orasManifest(artifactType string, subject oci.Descriptor, blobs ...ocispec.Descriptor) map[string]any {
@@ -98,6 +56,7 @@ func (o *orasRegistry) putArtifact(t testing.TB, m map[string]any) oci.Descripto
 		t.Fatal(err)
 	}
 	d := o.put("app", "", oci.MediaTypeORASManifest, raw)
+	o.oras.Add("app", raw)
 	d.ArtifactType, _ = m["artifactType"].(string)
 	return d
 }
@@ -130,7 +89,7 @@ func TestPredecessorLists(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			f := newORAS()
-			f.current, f.older, f.filters, f.page = tt.current, tt.older, tt.filters, tt.page
+			f.oras.Current, f.oras.Older, f.oras.Filters, f.oras.Page = tt.current, tt.older, tt.filters, tt.page
 			image, other := f.putImage("v1", "1"), f.putImage("v2", "2")
 			want := map[digest.Digest]string{}
 			for i := range 5 {
@@ -313,8 +272,8 @@ func TestHostilePredecessor(t *testing.T) {
 func TestFloodedPredecessor(t *testing.T) {
 	t.Parallel()
 	f := newORAS()
-	f.page = 1000
-	f.bend = func([]ocispec.Descriptor) []ocispec.Descriptor {
+	f.oras.Page = 1000
+	f.oras.Bend = func([]ocispec.Descriptor) []ocispec.Descriptor {
 		var list []ocispec.Descriptor
 		for i := range 3000 {
 			list = append(list, descriptorOf(fmt.Sprint(i), "type/a"))
@@ -333,7 +292,7 @@ func TestPredecessorCredentials(t *testing.T) {
 	t.Parallel()
 	for _, auth := range []string{"basic", "bearer"} {
 		f := newORAS()
-		f.older, f.auth = true, auth
+		f.oras.Older, f.auth = true, auth
 		image := f.putImage("v1", "1")
 		f.putArtifact(t, orasManifest("sbom/example", image))
 		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -81,14 +81,14 @@ func TestVerifyORAS(t *testing.T) {
 		return func(t *testing.T, w *world) {
 			d := w.putArtifact(t, build(t, w))
 			lie(&d)
-			w.bend = func([]ocispec.Descriptor) []ocispec.Descriptor { return []ocispec.Descriptor{d} }
+			w.oras.Bend = func([]ocispec.Descriptor) []ocispec.Descriptor { return []ocispec.Descriptor{d} }
 		}
 	}
 	signature := func(t *testing.T, w *world) map[string]any { return orasManifest(kind, w.image, jws(t, w)) }
 	honest := func(*ocispec.Descriptor) {}
 	down := func(status int) func(*testing.T, *world) {
 		return func(_ *testing.T, w *world) {
-			w.current = false
+			w.oras.Current = false
 			w.intercept = func(rw http.ResponseWriter, r *http.Request) bool {
 				if r.URL.Path != "/v2/app/_oras/artifacts/referrers" {
 					return false
@@ -108,13 +108,13 @@ func TestVerifyORAS(t *testing.T) {
 		{"COSE", func(t *testing.T, w *world) {
 			w.putArtifact(t, orasManifest(kind, w.image, seal(t, w.fakeRegistry, chain, envelope.MediaTypeCOSE, w.image)))
 		}, nil, ""},
-		{"older endpoint", func(t *testing.T, w *world) { w.current, w.older = false, true; good(t, w) }, nil, ""},
-		{"both endpoints", func(t *testing.T, w *world) { w.older = true; good(t, w) }, nil, ""},
+		{"older endpoint", func(t *testing.T, w *world) { w.oras.Current, w.oras.Older = false, true; good(t, w) }, nil, ""},
+		{"both endpoints", func(t *testing.T, w *world) { w.oras.Older = true; good(t, w) }, nil, ""},
 		{"listed twice", listed(signature, honest), nil, ""},
 		{"type left out of the listing", listed(signature, func(d *ocispec.Descriptor) { d.ArtifactType = "" }), nil, ""},
 		{"media type left out of the listing", listed(signature, func(d *ocispec.Descriptor) { d.MediaType = "" }), nil, ""},
 		{"on the second page, behind an SBOM", func(t *testing.T, w *world) {
-			w.page = 1
+			w.oras.Page = 1
 			w.putArtifact(t, orasManifest("sbom/example", w.image))
 			w.putArtifact(t, orasManifest(kind, w.image, seal(t, w.fakeRegistry, stranger, envelope.MediaTypeJWS, w.image)))
 			good(t, w)
@@ -147,7 +147,7 @@ func TestVerifyORAS(t *testing.T) {
 		{"an entry that cannot be used", listed(signature, func(d *ocispec.Descriptor) { d.Size = -1 }), notation.ErrUndecided, reason.RegistryListingEntry},
 		{"SBOM only", func(t *testing.T, w *world) { w.putArtifact(t, orasManifest("sbom/example", w.image)) }, notation.ErrUnsigned, reason.VerifyUnsigned},
 		{"nothing", func(*testing.T, *world) {}, notation.ErrUnsigned, reason.VerifyUnsigned},
-		{"nothing anywhere", func(_ *testing.T, w *world) { w.current = false }, notation.ErrUnsigned, reason.VerifyUnsigned},
+		{"nothing anywhere", func(_ *testing.T, w *world) { w.oras.Current = false }, notation.ErrUnsigned, reason.VerifyUnsigned},
 		{"down", down(http.StatusServiceUnavailable), notation.ErrUndecided, reason.RegistryUnavailable},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestVerifyORASDepth(t *testing.T) {
 	t.Parallel()
 	chain := testpki.New(t, testpki.Options{})
 	f := newORAS()
-	f.older = true
+	f.oras.Older = true
 	image := f.putImage("v1", "1")
 	f.putArtifact(t, orasManifest(oci.ArtifactTypeSignature, image, seal(t, f.fakeRegistry, chain, envelope.MediaTypeJWS, image)))
 	v := verifierOf(t, chain)

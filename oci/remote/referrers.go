@@ -71,7 +71,8 @@ func (s *source) incomplete() error {
 
 // Referrers implements [oci.Repository]. It asks the referrers API and the
 // referrers tag at once and merges what they list; where there is no such API
-// and the tag lists nothing that was asked for, it asks the API's predecessor.
+// and the tag lists nothing that was asked for, or a manifest of the API's
+// predecessor, it asks that.
 // A place that fails is an error, returned with what the others listed. Entries
 // with another artifact type than the one asked for are dropped, as are those
 // that name the subject itself. Codes: registry.*, oci.digest-algorithm.

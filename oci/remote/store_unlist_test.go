@@ -251,6 +251,12 @@ func TestUnlistOddities(t *testing.T) {
 			return n < 3
 		}, false, ""},
 		{"misses what is gone", func(int, http.ResponseWriter) bool { return false }, true, ""},
+		{"misses what is gone, in other words", func(n int, w http.ResponseWriter) bool {
+			if n == 1 {
+				refuse(w, http.StatusNotFound, "MANIFEST_UNKNOWN")
+			}
+			return n == 1
+		}, true, ""},
 		{"refused", func(_ int, w http.ResponseWriter) bool {
 			refuse(w, http.StatusBadRequest, "MANIFEST_INVALID")
 			return true

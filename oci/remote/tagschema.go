@@ -205,6 +205,10 @@ func (w *tagWriter) remember(e entry) {
 // with what was read of the tag and returns what was read last.
 func (w *tagWriter) run(ctx context.Context, read *tagState) (*tagState, error) {
 	tries, looks := 0, 0
+	var taken <-chan []entry // nil: nothing is to be taken over
+	if read.absent && read.err == nil && read.foreign == nil && !w.r.client.options.ForceReferrersTag {
+		taken = w.takeOver(ctx)
+	}
 	for {
 		if err := w.note(read); err != nil {
 			return read, err
@@ -235,6 +239,12 @@ func (w *tagWriter) run(ctx context.Context, read *tagState) (*tagState, error) 
 		}
 		w.before = read.digest
 		read = w.look(ctx)
+		if taken != nil {
+			for _, e := range <-taken {
+				w.remember(e)
+			}
+			taken = nil
+		}
 	}
 }
 
@@ -325,7 +335,9 @@ func (w *tagWriter) afterFailure(ctx context.Context, q request, try int, p *res
 	switch {
 	case again:
 		return wait, nil
-	case err == nil && missesContent(p) && try < maxTries:
+	case err == nil && (missesContent(p) || hasErrorCode(p, "MANIFEST_UNKNOWN")) && try < maxTries:
+		// Some call a manifest that an index names an unknown one, as others
+		// call the index.
 		w.findGone(ctx)
 		return w.settle(try), nil
 	case err != nil:
