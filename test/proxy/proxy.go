@@ -9,6 +9,10 @@
 // the number of waves is the depth of the client's requests: what it costs in
 // round trips on a network where only latency counts. Opening a connection is
 // not counted.
+//
+// To measure time instead there is the straight proxy: it delays each request
+// by one round-trip time, whatever else is under way, and opening a connection
+// takes one more, as a handshake does. It knows no waves.
 package proxy
 
 import (
@@ -33,8 +37,11 @@ const maxWait = 50
 
 // Options shapes a proxy.
 type Options struct {
-	// RTT is the round-trip time; 0 means DefaultRTT.
+	// RTT is the round-trip time; 0 means DefaultRTT, or none if Straight.
 	RTT time.Duration
+	// Straight lets each request through by itself, one RTT after it came, and
+	// delays the first request of each connection by one more. Depth is 0.
+	Straight bool
 	// Fault, if set, is asked for each request before it is forwarded. If it
 	// returns true it has answered, or has panicked with http.ErrAbortHandler
 	// to break the connection.
@@ -46,7 +53,7 @@ type Exchange struct {
 	Method string
 	URL    string // path and query
 	Status int
-	Wave   int // from 1
+	Wave   int // from 1; 0 if the proxy is straight
 	// Authorized says that the request carried credentials.
 	Authorized bool
 }
@@ -63,6 +70,7 @@ type Proxy struct {
 
 	options Options
 	forward http.Handler
+	close   func()
 
 	mu        sync.Mutex
 	exchanges []*Exchange
@@ -77,9 +85,21 @@ type Proxy struct {
 // as the test.
 func New(t testing.TB, target string, o Options) *Proxy {
 	t.Helper()
-	if o.RTT == 0 {
+	p, err := Start(target, o)
+	if err != nil {
+		t.Fatalf("start proxy: %v", err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// Start starts a proxy in front of target, "127.0.0.1:port". The caller closes
+// it.
+func Start(target string, o Options) (*Proxy, error) {
+	if o.RTT == 0 && !o.Straight {
 		o.RTT = DefaultRTT
 	}
+	transport := &http.Transport{MaxIdleConnsPerHost: 100, DisableCompression: true}
 	p := &Proxy{
 		options: o,
 		// The Host header stays, so that the registry names this proxy in its
@@ -88,28 +108,35 @@ func New(t testing.TB, target string, o Options) *Proxy {
 			Rewrite: func(r *httputil.ProxyRequest) {
 				r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", target, r.In.Host
 			},
-			Transport: &http.Transport{MaxIdleConnsPerHost: 100, DisableCompression: true},
+			Transport: transport,
 			// Clients cancel what they need no more; that is no news.
 			ErrorLog: log.New(io.Discard, "", 0),
 		},
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatalf("listen: %v", err)
+		return nil, err
 	}
 	p.Addr = listener.Addr().String()
+	if o.Straight {
+		listener = handshakes{listener, o.RTT}
+	}
 	server := &http.Server{Handler: p, ReadHeaderTimeout: time.Minute}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = server.Serve(listener) // always an error: that it was closed
 	}()
-	t.Cleanup(func() {
+	p.close = func() {
 		_ = server.Close() // its listener is closed in any case
 		<-done
-	})
-	return p
+		transport.CloseIdleConnections()
+	}
+	return p, nil
 }
+
+// Close stops the proxy and breaks its connections.
+func (p *Proxy) Close() { p.close() }
 
 // Host returns "localhost:port", by which clients speak plain HTTP.
 func (p *Proxy) Host() string {
@@ -117,11 +144,21 @@ func (p *Proxy) Host() string {
 	return net.JoinHostPort("localhost", port)
 }
 
-// ServeHTTP holds the request until its wave is let through, then forwards it.
+// ServeHTTP holds the request until its wave is let through, or its delay is
+// over, then forwards it.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e, released := p.join(r)
-	<-released
-	defer p.answered()
+	var e *Exchange
+	if p.options.Straight {
+		e = p.note(r)
+		if !delay(r.Context(), p.options.RTT) {
+			return
+		}
+	} else {
+		var released <-chan struct{}
+		e, released = p.join(r)
+		<-released
+		defer p.answered()
+	}
 	recorder := &statusRecorder{ResponseWriter: w, record: func(status int) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -147,6 +184,11 @@ func (p *Proxy) join(r *http.Request) (*Exchange, <-chan struct{}) {
 		wave := p.wave
 		p.timer = time.AfterFunc(p.options.RTT, func() { p.release(wave, maxWait) })
 	}
+	return p.add(r), p.released
+}
+
+// add notes the request. The caller holds mu.
+func (p *Proxy) add(r *http.Request) *Exchange {
 	e := &Exchange{
 		Method:     r.Method,
 		URL:        r.URL.RequestURI(),
@@ -154,7 +196,7 @@ func (p *Proxy) join(r *http.Request) (*Exchange, <-chan struct{}) {
 		Authorized: r.Header.Get("Authorization") != "",
 	}
 	p.exchanges = append(p.exchanges, e)
-	return e, p.released
+	return e
 }
 
 // release lets a wave through, once all that was let through before has been
@@ -202,7 +244,9 @@ func (p *Proxy) Exchanges() []Exchange {
 func (p *Proxy) Depth() int {
 	waves := map[int]bool{}
 	for _, e := range p.Exchanges() {
-		waves[e.Wave] = true
+		if e.Wave > 0 {
+			waves[e.Wave] = true
+		}
 	}
 	return len(waves)
 }

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/notaryv2/notation/test/proxy"
 )
@@ -132,5 +134,63 @@ func TestDuplicatesLeaveOutWhatWasWritten(t *testing.T) {
 	send(t, http.MethodPut, base+"/tag", false)
 	if got := p.Duplicates(); !slices.Equal(got, []string{"PUT /tag", "PUT /tag"}) {
 		t.Errorf("duplicates %v", got)
+	}
+}
+
+// TestStraightDelays compares with lower bounds only, which hold on a busy
+// machine too.
+func TestStraightDelays(t *testing.T) {
+	t.Parallel()
+	const rtt = 30 * time.Millisecond
+	p := proxy.New(t, target(t), proxy.Options{Straight: true, RTT: rtt})
+	base := "http://" + p.Host()
+	transport := &http.Transport{MaxConnsPerHost: 1}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport}
+	for _, least := range []time.Duration{2 * rtt, rtt} { // the first one opens the connection
+		begin := time.Now()
+		resp, err := client.Get(base + "/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if took := time.Since(begin); took < least {
+			t.Errorf("answered after %v, sooner than %v", took, least)
+		}
+	}
+	if got := p.Exchanges(); len(got) != 2 || got[1].Status != http.StatusOK || got[1].Wave != 0 {
+		t.Errorf("exchanges %v", got)
+	}
+	if p.Depth() != 0 {
+		t.Errorf("depth %d of a proxy without waves", p.Depth())
+	}
+}
+
+// TestStraightWithoutDelay is also one whose client goes before the answer.
+func TestStraightWithoutDelay(t *testing.T) {
+	t.Parallel()
+	p, err := proxy.Start(target(t), proxy.Options{Straight: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if host := get(t, "http://"+p.Host(), false); host != p.Host() {
+		t.Errorf("the server behind saw host %q", host)
+	}
+	p.Close()
+	if resp, err := http.Get("http://" + p.Host()); err == nil {
+		_ = resp.Body.Close()
+		t.Error("a closed proxy answers")
+	}
+	slow := proxy.New(t, target(t), proxy.Options{Straight: true, RTT: time.Hour})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+	recorder := httptest.NewRecorder()
+	slow.ServeHTTP(recorder, r)
+	if recorder.Body.Len() != 0 {
+		t.Error("an answer for nobody")
 	}
 }
