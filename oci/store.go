@@ -21,6 +21,27 @@ type Source interface {
 	Open(ctx context.Context, d Descriptor) (io.ReadCloser, error)
 }
 
+// VerifiedStream is a stream that compares what it gives with a descriptor, as
+// [NewVerifiedReader] does. Those of [Source.Open] are, so that whoever stores
+// what they give need not compute its digest again.
+type VerifiedStream interface {
+	io.ReadCloser
+
+	// Verifies returns the descriptor: whoever reads the stream to io.EOF has
+	// the content of that, and of nothing else.
+	Verifies() Descriptor
+}
+
+// CheckStream returns a reader of the content of d, which r holds, with the
+// checks of [NewVerifiedReader]. Of a [VerifiedStream] of d only the size is
+// checked once more.
+func CheckStream(r io.Reader, d Descriptor) io.Reader {
+	if v, ok := r.(VerifiedStream); ok && v.Verifies().Digest == d.Digest && v.Verifies().Size == d.Size {
+		return NewSizedReader(r, d)
+	}
+	return NewVerifiedReader(r, d)
+}
+
 // Store is a repository that content can be copied to, too. Whatever is put is
 // checked against its descriptor, so nothing gets into a Store under a digest
 // that is not its own. Putting what is there already succeeds.
@@ -51,6 +72,14 @@ type Store interface {
 	// API, and whether the subject is there or not.
 	PutManifest(ctx context.Context, d Descriptor, raw []byte) error
 
+	// PutReferrers stores manifests that all refer to subject, as PutManifest
+	// does with each of them, and makes them findable together: where referrers
+	// stand in one list, it is written once and not once for each. content
+	// returns the bytes of a manifest when they are needed; several goroutines
+	// may call it at the same time. PutReferrers returns those that are there
+	// and can be found, in any order, also with an error.
+	PutReferrers(ctx context.Context, subject digest.Digest, manifests []Descriptor, content ContentFunc) ([]Descriptor, error)
+
 	// Tag makes a tag name the manifest d, which is there; whatever the tag
 	// named before stays, without it. The empty tag makes the manifest one that
 	// others can see without knowing its digest, where that takes a list, as
@@ -64,6 +93,20 @@ type Store interface {
 	// without either, the error is oci.not-found. A registry that deletes
 	// nothing gives registry.delete-refused.
 	Delete(ctx context.Context, manifest, subject digest.Digest) error
+}
+
+// ContentFunc returns the content of a manifest.
+type ContentFunc func(ctx context.Context, d Descriptor) ([]byte, error)
+
+// CheckReferrer is [CheckManifest] for a manifest that has to refer to subject.
+// If it refers to something else, or to nothing, the error has the code
+// oci.manifest.
+func CheckReferrer(d Descriptor, raw []byte, subject digest.Digest) (Manifest, error) {
+	m, err := CheckManifest(d, raw)
+	if err == nil && (m.Subject == nil || m.Subject.Digest != subject) {
+		err = reason.Errorf(reason.OCIManifest, "%s does not refer to %s", d.Digest, subject)
+	}
+	return m, err
 }
 
 // CheckManifest checks that raw is the manifest that d describes, and reads what

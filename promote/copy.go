@@ -3,6 +3,7 @@ package promote
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -32,6 +33,16 @@ type CopyOptions struct {
 	// says.
 	VerifySource, VerifyDestination VerifyFunc
 
+	// Require is what must be attached to the artifact at the source, and pass
+	// there, for anything to be copied.
+	Require []Requirement
+
+	// Finish, if not nil, is called when all has arrived, before it is verified
+	// at the destination. It may add to the artifact there, such as a signature
+	// that VerifyDestination is to find. An error of it leaves the tag where it
+	// is.
+	Finish func(ctx context.Context, dst oci.Store, artifact digest.Digest) error
+
 	// Parallel is the number of blobs or manifests under way at the same time;
 	// 0: 6. At most 64.
 	Parallel int
@@ -42,56 +53,100 @@ type CopyOptions struct {
 }
 
 // Copy promotes the artifact root from src to dst. The steps are: verify at the
-// source; [Walk]; store blobs, then manifests, none before the manifests that it
-// names; verify at the destination; move the tag. Blobs are mounted where src and
-// dst are repositories of one registry. Content that is there already is not
-// sent again, but a referrer that dst does not list is made to be listed.
+// source; [Walk]; look for what is required; store blobs, then manifests, none
+// before the manifests that it names; finish; verify at the destination; move the
+// tag. Blobs are mounted where src and dst are repositories of one registry.
+// Content that is there already is not sent again, but a referrer that dst does
+// not list is made to be listed.
 //
 // The report says what was done, also with an error, and is never nil. Errors
 // have these codes, with the cause in their tree:
 //
 //   - promote.source-rejected: nothing was read or written
-//   - those of [Walk]: nothing was written
+//   - those of [Walk], and promote.required: nothing was written
 //   - promote.incomplete: the report says what is at the destination
+//   - promote.finish: everything is there, the tag was not moved
 //   - promote.destination-rejected: everything is there, the tag was not moved
 //   - promote.tag: everything is there, the tag may not have been moved
 func Copy(ctx context.Context, src oci.Source, dst oci.Store, root oci.Descriptor, o CopyOptions) (*Report, error) {
 	c := &copier{src: src, dst: dst, options: o, report: &Report{Root: bare(root)}}
-	if o.Tag != "" {
-		if err := oci.CheckTag(o.Tag); err != nil {
-			return c.report, err
-		}
-	}
-	if o.VerifySource != nil {
-		if err := o.VerifySource(ctx, src, root.Digest); err != nil {
-			return c.report, reason.Wrap(reason.PromoteSourceRejected, err, "%s was not verified at the source, and nothing was copied", root.Digest)
-		}
-		c.report.SourceVerified = true
-	}
-	graph, err := Walk(ctx, src, root, o.Options)
-	c.report.Root, c.report.Warnings = graph.Root, graph.Warnings
-	if err != nil {
+	if err := c.options.check(); err != nil {
 		return c.report, err
 	}
-	levels, err := graph.levels()
+	graph, levels, err := c.read(ctx, root)
 	if err != nil {
 		return c.report, err
 	}
 	if err := c.all(ctx, graph, levels); err != nil {
 		return c.report, c.incomplete(graph, err)
 	}
-	if o.VerifyDestination != nil {
-		if err := o.VerifyDestination(ctx, dst, graph.Root.Digest); err != nil {
-			return c.report, reason.Wrap(reason.PromoteDestinationRejected, err, "%s was copied as a whole, but not verified at the destination, so %s",
-				graph.Root.Digest, c.noTag())
+	return c.report, c.release(ctx, graph.Root)
+}
+
+// check refuses options that cannot be met.
+func (o *CopyOptions) check() error {
+	if o.Tag != "" {
+		if err := oci.CheckTag(o.Tag); err != nil {
+			return err
+		}
+	}
+	if len(o.Require) == 0 {
+		return nil
+	}
+	if o.NoReferrers {
+		return reason.Errorf(reason.PromoteRequired, "what is attached is required, and is not to be copied").
+			WithHint("copy the referrers as well, or require none")
+	}
+	if len(o.ArtifactTypes) > 0 { // what is required comes along
+		o.ArtifactTypes = slices.Clone(o.ArtifactTypes)
+		for _, r := range o.Require {
+			o.ArtifactTypes = append(o.ArtifactTypes, r.ArtifactType)
+		}
+	}
+	return nil
+}
+
+// read verifies at the source and returns what is to be copied, in levels that
+// can be stored one after another.
+func (c *copier) read(ctx context.Context, root oci.Descriptor) (*Graph, [][]*Manifest, error) {
+	if c.options.VerifySource != nil {
+		if err := c.options.VerifySource(ctx, c.src, root.Digest); err != nil {
+			return nil, nil, reason.Wrap(reason.PromoteSourceRejected, err, "%s was not verified at the source, and nothing was copied", root.Digest)
+		}
+		c.report.SourceVerified = true
+	}
+	graph, err := Walk(ctx, c.src, root, c.options.Options)
+	c.report.Root, c.report.Warnings = graph.Root, graph.Warnings
+	if err != nil {
+		return nil, nil, err
+	}
+	levels, err := graph.levels()
+	if err == nil {
+		err = c.require(ctx, graph)
+	}
+	return graph, levels, err
+}
+
+// release is what comes when all is at the destination: the tag is last.
+func (c *copier) release(ctx context.Context, root oci.Descriptor) error {
+	if c.options.Finish != nil {
+		if err := c.options.Finish(ctx, c.dst, root.Digest); err != nil {
+			return reason.Wrap(reason.PromoteFinish, err, "%s was copied as a whole, but what was to be added to it at the destination was not, so %s",
+				root.Digest, c.noTag())
+		}
+	}
+	if c.options.VerifyDestination != nil {
+		if err := c.options.VerifyDestination(ctx, c.dst, root.Digest); err != nil {
+			return reason.Wrap(reason.PromoteDestinationRejected, err, "%s was copied as a whole, but not verified at the destination, so %s",
+				root.Digest, c.noTag())
 		}
 		c.report.DestinationVerified = true
 	}
-	if err := dst.Tag(ctx, graph.Root, o.Tag); err != nil {
-		return c.report, reason.Wrap(reason.PromoteTag, err, "%s was copied as a whole, but the tag %q could not be moved", graph.Root.Digest, o.Tag)
+	if err := c.dst.Tag(ctx, root, c.options.Tag); err != nil {
+		return reason.Wrap(reason.PromoteTag, err, "%s was copied as a whole, but the tag %q could not be moved", root.Digest, c.options.Tag)
 	}
-	c.report.Tag = o.Tag
-	return c.report, nil
+	c.report.Tag = c.options.Tag
+	return nil
 }
 
 // copier is one Copy.
@@ -106,7 +161,6 @@ type copier struct {
 	report *Report
 	total  Totals // of the graph
 	there  Totals // at the destination
-	turns  map[digest.Digest]chan struct{}
 }
 
 // all stores the whole graph.
@@ -116,12 +170,7 @@ func (c *copier) all(ctx context.Context, g *Graph, levels [][]*Manifest) error 
 		return err
 	}
 	for _, level := range levels {
-		listed, err := c.listed(ctx, level)
-		if err != nil {
-			return err
-		}
-		err = each(ctx, c.parallel(), level, func(ctx context.Context, m *Manifest) error { return c.manifest(ctx, m, listed) })
-		if err != nil {
+		if err := c.level(ctx, level); err != nil {
 			return err
 		}
 	}
@@ -135,13 +184,31 @@ func (c *copier) parallel() int {
 	return defaultParallel
 }
 
-// each calls f for each item, n at the same time, until one fails.
+// each calls f for each item, n at the same time, until one fails, which ends the
+// others.
 func each[T any](ctx context.Context, n int, items []T, f func(context.Context, T) error) error {
 	group, ctx := errgroup.WithContext(ctx)
+	return eachOf(ctx, group, n, items, func() bool { return false }, f)
+}
+
+// eachToEnd is each, but those under way when one fails go on to their end: of
+// what is small it is then known whether it is there.
+func eachToEnd[T any](ctx context.Context, n int, items []T, f func(context.Context, T) error) error {
+	var failed atomic.Bool
+	return eachOf(ctx, new(errgroup.Group), n, items, failed.Load, func(ctx context.Context, item T) error {
+		err := f(ctx, item)
+		if err != nil {
+			failed.Store(true)
+		}
+		return err
+	})
+}
+
+func eachOf[T any](ctx context.Context, group *errgroup.Group, n int, items []T, failed func() bool, f func(context.Context, T) error) error {
 	group.SetLimit(n)
 	for _, item := range items {
 		group.Go(func() error {
-			if err := context.Cause(ctx); err != nil {
+			if err := context.Cause(ctx); err != nil || failed() {
 				return err
 			}
 			return f(ctx, item)
@@ -178,7 +245,11 @@ func (c *copier) blob(ctx context.Context, d oci.Descriptor) error {
 		if err != nil || c.options.Progress == nil {
 			return content, err
 		}
-		return &counted{ReadCloser: content, tell: func(n int64) { c.tell(Event{Kind: Advanced, Descriptor: d, Done: n}) }}, nil
+		count := &counted{ReadCloser: content, tell: func(n int64) { c.tell(Event{Kind: Advanced, Descriptor: d, Done: n}) }}
+		if v, ok := content.(oci.VerifiedStream); ok {
+			return &countedStream{count, v}, nil
+		}
+		return count, nil
 	})
 	if err != nil {
 		return err
@@ -194,6 +265,15 @@ type counted struct {
 	tell    func(n int64)
 }
 
+// countedStream is counted of an [oci.VerifiedStream].
+type countedStream struct {
+	*counted
+	stream oci.VerifiedStream
+}
+
+// Verifies implements [oci.VerifiedStream].
+func (c *countedStream) Verifies() oci.Descriptor { return c.stream.Verifies() }
+
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	if c.n += int64(n); c.n-c.told >= progressStep {
@@ -201,101 +281,4 @@ func (c *counted) Read(p []byte) (int, error) {
 		c.tell(c.n)
 	}
 	return n, err
-}
-
-// listed returns which manifests of a level the destination lists as referrers
-// already. A listing that fails says nothing: writing will tell what is wrong.
-func (c *copier) listed(ctx context.Context, level []*Manifest) (map[digest.Digest]bool, error) {
-	var subjects []digest.Digest
-	seen := map[digest.Digest]bool{}
-	for _, m := range level {
-		if m.Subject != "" && !seen[m.Subject] {
-			seen[m.Subject] = true
-			subjects = append(subjects, m.Subject)
-		}
-	}
-	var mu sync.Mutex
-	listed := map[digest.Digest]bool{}
-	err := each(ctx, c.parallel(), subjects, func(ctx context.Context, subject digest.Digest) error {
-		l, _ := c.dst.Referrers(ctx, subject, oci.ReferrersOptions{})
-		mu.Lock()
-		defer mu.Unlock()
-		for i := range l.Referrers {
-			listed[l.Referrers[i].Digest] = true
-		}
-		return nil
-	})
-	return listed, err
-}
-
-// manifest stores one manifest.
-func (c *copier) manifest(ctx context.Context, m *Manifest, listed map[digest.Digest]bool) error {
-	d := bare(m.Descriptor)
-	c.tell(Event{Kind: Started, Descriptor: d})
-	if m.Subject == "" || listed[d.Digest] {
-		there, err := c.dst.Has(ctx, d)
-		if err != nil {
-			return err
-		}
-		if there {
-			c.done(Item{Descriptor: m.Descriptor, Manifest: true, Action: Skipped})
-			return nil
-		}
-	}
-	raw := m.raw
-	if raw == nil {
-		var err error
-		if raw, err = c.src.Fetch(ctx, d, oci.MaxManifestSize); err != nil {
-			return err
-		}
-	}
-	if m.Subject != "" {
-		turn := c.turn(m.Subject)
-		select {
-		case turn <- struct{}{}:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		defer func() { <-turn }()
-	}
-	if err := c.dst.PutManifest(ctx, d, raw); err != nil {
-		return err
-	}
-	c.done(Item{Descriptor: m.Descriptor, Manifest: true, Action: Copied})
-	return nil
-}
-
-// turn returns what is to be held while a referrer of subject is stored. Some
-// registries with the referrers API lose one of two that come at the same time.
-func (c *copier) turn(subject digest.Digest) chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.turns[subject] == nil {
-		if c.turns == nil {
-			c.turns = map[digest.Digest]chan struct{}{}
-		}
-		c.turns[subject] = make(chan struct{}, 1)
-	}
-	return c.turns[subject]
-}
-
-// incomplete says what is at the destination after a failure.
-func (c *copier) incomplete(g *Graph, cause error) error {
-	at := c.dst.Name()
-	if at == "" {
-		at = "the destination"
-	}
-	e := reason.Wrap(reason.PromoteIncomplete, cause, "%s is incomplete at %s: %d of %d manifests and %d of %d blobs are there, and %s",
-		g.Root.Digest, at, len(c.report.Manifests), len(g.Manifests), len(c.report.Blobs), len(g.Blobs), c.noTag())
-	if reason.Hint(cause) == "" {
-		return e.WithHint("run it again: what is there is not sent again")
-	}
-	return e
-}
-
-func (c *copier) noTag() string {
-	if c.options.Tag == "" {
-		return "no tag was to be moved"
-	}
-	return "the tag " + c.options.Tag + " was not moved"
 }

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/notaryv2/notation/oci"
@@ -17,7 +15,6 @@ import (
 	"github.com/notaryv2/notation/promote"
 	"github.com/notaryv2/notation/reason"
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // places are the kinds of stores, and for each how to make an empty one and how
@@ -296,37 +293,5 @@ func TestProgress(t *testing.T) {
 	}
 	if last := events[len(events)-1]; started != 7 || finished != 7 || most < 4<<20 || last.There != last.All || last.All.Bytes < 5<<20 {
 		t.Error(started, finished, most, last)
-	}
-}
-
-// TestReferrersInTurn: of the referrers of one subject, no two are stored at the
-// same time.
-func TestReferrersInTurn(t *testing.T) {
-	t.Parallel()
-	src, dst := newDir(t), newDir(t)
-	blob := put(t, src, "text/plain", []byte("text"))
-	config := put(t, src, ocispec.MediaTypeEmptyJSON, []byte("{}"))
-	root := manifest(t, src, wire{MediaType: ocispec.MediaTypeImageManifest, Config: &config, Layers: []ocispec.Descriptor{blob}})
-	for i := range 6 {
-		manifest(t, src, wire{
-			MediaType: ocispec.MediaTypeImageManifest, ArtifactType: fmt.Sprintf("a/b%d", i),
-			Config: &config, Layers: []ocispec.Descriptor{blob}, Subject: &root,
-		})
-	}
-	var storing, most atomic.Int32
-	watched := &faulty{Store: dst}
-	watched.putManif = func(ctx context.Context, d oci.Descriptor, raw []byte) error {
-		if n := storing.Add(1); n > most.Load() {
-			most.Store(n)
-		}
-		defer storing.Add(-1)
-		for range 50 { // let others come
-			runtime.Gosched()
-		}
-		return dst.PutManifest(ctx, d, raw)
-	}
-	report, err := promote.Copy(t.Context(), src, watched, root, promote.CopyOptions{Parallel: 6})
-	if err != nil || len(report.Manifests) != 7 || most.Load() != 1 {
-		t.Errorf("%v: %d manifests, %d at once", err, len(report.Manifests), most.Load())
 	}
 }

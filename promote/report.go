@@ -32,6 +32,9 @@ type Report struct {
 	// [CopyOptions] were called and did not object.
 	SourceVerified, DestinationVerified bool
 
+	// Required says what met each [Requirement].
+	Required []Met
+
 	// Manifests and Blobs are at the destination, in the order in which they
 	// were found to be.
 	Manifests, Blobs []Item

@@ -21,6 +21,8 @@ const (
 	PromoteIncomplete          Code = "promote.incomplete"
 	PromoteDestinationRejected Code = "promote.destination-rejected"
 	PromoteTag                 Code = "promote.tag"
+	PromoteRequired            Code = "promote.required"
+	PromoteFinish              Code = "promote.finish"
 )
 
 func promoteEntries() []Entry {
@@ -38,5 +40,7 @@ func promoteEntries() []Entry {
 		{PromoteIncomplete, "Copying stopped half-way; what has arrived is there by its digest, and no tag names it.", "Run it again: what is there is not sent again."},
 		{PromoteDestinationRejected, "All has arrived, but the verification at the destination said no, or could not decide, so no tag was moved.", "Check the trust policy of the destination, and that the signatures it asks for were copied."},
 		{PromoteTag, "All has arrived, but the tag could not be moved.", "Run it again."},
+		{PromoteRequired, "Nothing of a kind that was demanded is attached to the artifact and passes verification, so nothing was copied.", "Have it attached and signed at the source by somebody whom the trust policy trusts."},
+		{PromoteFinish, "All has arrived, but what was to be added to it there, such as a signature, was not, so no tag was moved.", "See the cause, and run it again: what is there is not sent again."},
 	}
 }

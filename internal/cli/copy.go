@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/oci"
@@ -18,7 +19,9 @@ import (
 type copyOptions struct {
 	places      copyPlaces
 	graph       promote.Options
+	required    []string // artifact types
 	judge       judgeOptions
+	sign        copySigning
 	verify      bool
 	noVerify    bool
 	verifyFlags []string // which ask for verification
@@ -37,16 +40,25 @@ sent again, so a copy that was interrupted is finished by running it again.
 SRC is verified by its digest before anything is copied, if a statement of the
 trust policy applies to it. Without such a statement it is copied all the same,
 and the output says so; --verify, or any flag about verification, demands one.
+With --require-artifact-type, something of that type has to be attached to SRC,
+or to each image of an index, and to pass as SRC does; it is copied, too.
 When everything has arrived, DST is verified in the same way if a statement
 applies to it. Only then the tag of DST is moved. A DST without a tag gets none.
 The exit code for an artifact that did not pass is that of 'notation verify'.
 
+With --sign, the artifact is signed at DST when everything has arrived, before
+DST is verified, so that the policy there may demand that signature. The flags
+for signing are those of 'notation sign', but for --sign-user-metadata and
+--sign-plugin-config: -m and --plugin-config are about verification here. If
+signing fails, the tag is not moved.
+
 An image layout is a directory, or a tarball if DST ends with .tar or is a file
 already. A tarball is replaced as a whole, or stays as it was.
 
-The flags about credentials and HTTPS hold for both registries. For two
-registries with different credentials use 'notation login'. --timeout does not
-count while content is copied.`,
+The flags about credentials and HTTPS hold for both registries, --from-username
+and --to-username with their passwords for one of them. 'notation login' keeps
+credentials for each. --timeout bounds all of it; if it is not given, content may
+take as long as it takes, and only a connection that stands still is given up.`,
 		Example: `  # Promote an image with everything that belongs to it
   notation copy localhost:5000/dev/net-monitor:v1 localhost:5000/prod/net-monitor:v1
 
@@ -55,6 +67,9 @@ count while content is copied.`,
 
   # And out of it, verified as what it was before
   notation copy --from-oci-layout --from-scope registry.example.com/net-monitor net-monitor.tar:v1 localhost:5000/net-monitor:v1
+
+  # Into production: with a signed SBOM only, and signed for production
+  notation copy --require-artifact-type sbom/example --sign --key prod localhost:5000/dev/net-monitor:v1 localhost:5000/prod/net-monitor:v1
 
   # One image of an index, with its SBOMs and signatures only
   notation copy --platform linux/arm64 --artifact-type sbom/example --artifact-type application/vnd.cncf.notary.signature localhost:5000/net-monitor:v1 localhost:5000/arm/net-monitor:v1`,
@@ -66,6 +81,7 @@ count while content is copied.`,
 	f.StringArrayVar(&o.graph.ArtifactTypes, "artifact-type", nil, "of what is attached, copy only that of this `TYPE`, and what is attached to it; may be given again; signatures have the type "+oci.ArtifactTypeSignature)
 	f.BoolVar(&o.graph.NoReferrers, "no-referrers", false, "copy nothing that is attached, not even signatures")
 	f.StringVar(&o.graph.Platform, "platform", "", "copy only the image of an index that is for `OS/ARCH[/VARIANT]`; at the source the index is verified")
+	f.StringArrayVar(&o.required, "require-artifact-type", nil, "copy only if something of this `TYPE` is attached and passes the trust policy; may be given again")
 	f.BoolVar(&o.verify, "verify", false, "copy only if SRC passes the trust policy, whether or not a statement applies to it")
 	f.BoolVar(&o.noVerify, "no-verify", false, "verify nothing, neither SRC nor DST")
 	o.verifyFlags = flagsOf(cmd, func() {
@@ -74,6 +90,7 @@ count while content is copied.`,
 		o.judge.trust.register(cmd)
 		o.judge.judging.register(cmd)
 	})
+	o.sign.register(a, cmd)
 	o.places.register(cmd)
 	return cmd
 }
@@ -81,14 +98,26 @@ count while content is copied.`,
 // check refuses flags that contradict each other. It reports whether the source
 // has to pass, come what may.
 func (o *copyOptions) check(a *app, cmd *cobra.Command) (demanded bool, err error) {
-	demanded = o.verify || slices.ContainsFunc(o.verifyFlags, cmd.Flags().Changed)
+	demanded = o.verify || len(o.required) > 0 || slices.ContainsFunc(o.verifyFlags, cmd.Flags().Changed)
 	switch {
+	case o.noVerify && len(o.required) > 0:
+		return false, a.usage(cmd, reason.UsageFlag, "--no-verify and --require-artifact-type cannot be mixed", "what is required has to be verified; leave one of them out")
+	case o.graph.NoReferrers && len(o.required) > 0:
+		return false, a.usage(cmd, reason.UsageFlag, "--no-referrers and --require-artifact-type cannot be mixed", "what is required is copied as well; leave one of them out")
 	case o.noVerify && o.verify:
 		return false, a.usage(cmd, reason.UsageFlag, "--verify and --no-verify cannot be mixed", "give one of them, or neither")
 	case o.noVerify && demanded:
 		return false, a.usage(cmd, reason.UsageFlag, "--no-verify cannot be mixed with flags about verification", "leave --no-verify out, or the others")
 	case o.graph.NoReferrers && len(o.graph.ArtifactTypes) > 0:
 		return false, a.usage(cmd, reason.UsageFlag, "--no-referrers and --artifact-type cannot be mixed", "give one of them")
+	}
+	for _, t := range o.required {
+		if !isTypeName(t) {
+			return false, a.usage(cmd, reason.UsageFlag, "flag '--require-artifact-type' cannot be "+quote(t), "write TYPE/SUBTYPE, as in sbom/example")
+		}
+	}
+	if err := o.sign.check(a, cmd); err != nil {
+		return false, err
 	}
 	return demanded, o.judge.check(a, cmd, true)
 }
@@ -101,12 +130,14 @@ type copying struct {
 	judge    *judge // nil: nobody is asked
 	demanded bool   // that the source passes
 	refused  error  // why the destination did not pass
+	unsigned error  // why it was not signed there
 	budget   *budget
+	bounded  bool // by --timeout, content included
 	doc      *copyDocument
 }
 
 func (a *app) copy(ctx context.Context, cmd *cobra.Command, o *copyOptions, args []string) (document, error) {
-	c := &copying{app: a, options: o, doc: newCopyDocument()}
+	c := &copying{app: a, options: o, doc: newCopyDocument(), bounded: cmd.Flags().Changed("timeout")}
 	var err error
 	if c.demanded, err = o.check(a, cmd); err != nil {
 		return nil, err
@@ -118,6 +149,14 @@ func (a *app) copy(ctx context.Context, cmd *cobra.Command, o *copyOptions, args
 	if err := c.chooseJudge(ctx, cmd); err != nil {
 		return nil, err
 	}
+	ctx, budget, cancel := a.spend(ctx)
+	defer cancel()
+	c.budget = budget
+	budget.run() // a plugin may hold the key
+	if err := o.sign.open(ctx, a, cmd); err != nil {
+		return nil, err
+	}
+	budget.pause() // a password may have to be waited for
 	open, err := a.placeOpener(ctx, &o.places, c.src, c.dst)
 	if err != nil {
 		return nil, err
@@ -130,22 +169,37 @@ func (a *app) copy(ctx context.Context, cmd *cobra.Command, o *copyOptions, args
 	if !ok {
 		return nil, reason.Errorf(reason.UsageInternal, "%s cannot be read", args[0])
 	}
-	ctx, budget, cancel := a.spend(ctx)
-	defer cancel()
-	c.budget = budget
-	budget.run()
+	return c.run(ctx, source, open)
+}
+
+// run copies from a source that is open.
+func (c *copying) run(ctx context.Context, source oci.Source, open placeOpener) (document, error) {
+	began := time.Now()
+	defer func() { c.doc.took(time.Since(began)) }()
+	c.budget.run()
 	root, err := source.Resolve(ctx, c.src.ref)
 	if err != nil {
 		return nil, err
 	}
-	a.recommendDigest(c.src, root.Digest)
+	c.app.recommendDigest(c.src, root.Digest)
 	c.doc.begin(c, root)
+	if c.judge != nil {
+		c.judge.carry(ctx, c.app, []target{c.src}, func(target) (oci.Repository, error) { return source, nil })
+	}
 	// Before the destination is opened, which makes a layout where there is none.
 	if err := c.verify(ctx, &c.doc.Source, c.src, source, root.Digest, c.demanded); err != nil {
 		return c.doc, reworded{text: "nothing was copied: " + err.Error(), err: err}
 	}
-	budget.pause()
+	c.pause()
 	return c.doc, c.transfer(ctx, source, root, open)
+}
+
+// pause has no time of --timeout pass, unless that was given to bound the copy
+// as a whole.
+func (c *copying) pause() {
+	if !c.bounded {
+		c.budget.pause()
+	}
 }
 
 // chooseJudge reads the trust policy, and if there is none and none is
@@ -204,21 +258,40 @@ func (c *copying) transfer(ctx context.Context, source oci.Source, root oci.Desc
 		return err
 	}
 	defer w.close()
-	shown := &copyProgress{app: c.app, name: c.dst.typed, budget: c.budget}
-	c.budget.run() // until content is copied
-	report, err := promote.Copy(ctx, source, w, root, promote.CopyOptions{
-		Options: c.options.graph, Tag: c.dst.ref.Tag(), Progress: shown.event,
+	shown := &copyProgress{app: c.app, name: c.dst.typed, pause: c.pause}
+	arrived := func(d digest.Digest) {
+		shown.done()
+		c.budget.run()
+		c.doc.Destination.Name = c.dst.name(d)
+	}
+	required := c.requirements(source)
+	options := promote.CopyOptions{
+		Options: c.options.graph, Tag: c.dst.ref.Tag(), Progress: shown.event, Require: required.list,
 		VerifyDestination: func(ctx context.Context, repo oci.Repository, artifact digest.Digest) error {
-			shown.done()
-			c.budget.run()
-			c.doc.Destination.Name = c.dst.name(artifact)
+			arrived(artifact)
 			c.refused = c.verify(ctx, &c.doc.Destination, c.dst, repo, artifact, false)
 			return c.refused
 		},
-	})
+	}
+	if c.options.sign.key != nil {
+		options.Finish = func(ctx context.Context, dst oci.Store, artifact digest.Digest) error {
+			arrived(artifact)
+			c.unsigned = c.doc.sign(ctx, &c.options.sign, dst, c.dst, artifact)
+			return c.unsigned
+		}
+	}
+	c.budget.run() // until content is copied
+	report, err := promote.Copy(ctx, source, w, root, options)
 	shown.done()
-	c.budget.pause()
+	c.pause()
 	c.app.warnSome(report.Warnings, "entries that do not belong into the graph")
+	if err != nil && w.made != nil {
+		gone, discardErr := w.made.Discard(context.WithoutCancel(ctx)) // unless something has arrived
+		c.app.log.Debug("new layout", "removed", gone, "error", discardErr)
+	}
+	if reason.Of(err) == reason.PromoteRequired {
+		return required.explain(err)
+	}
 	if err == nil {
 		err = w.commit(ctx)
 	}
@@ -231,8 +304,12 @@ func (c *copying) transfer(ctx context.Context, source oci.Source, root oci.Desc
 
 // leftAlone tells a failure after which a tarball is as it was.
 func (c *copying) leftAlone(err error) error {
+	c.doc.unsign() // what was signed is gone
 	told, hint := err, ""
 	switch inner, ok := errors.AsType[*reason.Error](err); {
+	case c.unsigned != nil:
+		told = reworded{text: notSigned + c.unsigned.Error(), err: c.unsigned}
+		err = told
 	case c.refused != nil:
 		told, hint = c.refused, c.hint(c.refused)
 		err = told
@@ -242,17 +319,23 @@ func (c *copying) leftAlone(err error) error {
 	return reworded{text: named(c.dst.path) + " was left as it was: " + told.Error(), hint: hint, err: err}
 }
 
+// notSigned begins what is told when --sign fails.
+const notSigned = "it could not be signed there: "
+
 // explain tells what became of the destination. Where that did not pass, the
 // error is the verdict's, as it is of verify.
 func (c *copying) explain(err error) error {
-	if err == nil || c.refused == nil {
-		return err
-	}
 	stand := "no tag was to be moved"
 	if tag := c.dst.ref.Tag(); tag != "" {
 		stand = "the tag " + quote(tag) + " was not moved"
 	}
-	return reworded{text: "everything was copied, but it did not pass at the destination, so " + stand + ": " + c.refused.Error(), hint: c.hint(c.refused), err: c.refused}
+	switch {
+	case err != nil && c.unsigned != nil:
+		return reworded{text: "everything was copied, but " + notSigned + c.unsigned.Error() + "; " + stand, err: c.unsigned}
+	case err != nil && c.refused != nil:
+		return reworded{text: "everything was copied, but it did not pass at the destination, so " + stand + ": " + c.refused.Error(), hint: c.hint(c.refused), err: c.refused}
+	}
+	return err
 }
 
 // hint is the remedy for signatures that were not wanted; "": the usual one.
@@ -268,43 +351,3 @@ func (c *copying) hint(err error) string {
 	}
 	return ""
 }
-
-// copyProgress shows on a terminal how much is at the destination.
-type copyProgress struct {
-	app    *app
-	name   string
-	budget *budget
-
-	bar     *progress
-	began   bool
-	sending map[digest.Digest]int64 // bytes of what is under way
-}
-
-// event is told of every step. The first one comes when content begins to be
-// copied, from when on the registry client notices by itself if nothing moves.
-func (p *copyProgress) event(e promote.Event) {
-	if !p.began {
-		p.began = true
-		p.budget.pause()
-		p.bar = p.app.progress(p.name, e.All.Bytes)
-		p.sending = map[digest.Digest]int64{}
-	}
-	switch e.Kind {
-	case promote.Advanced:
-		p.sending[e.Descriptor.Digest] = e.Done
-	case promote.Finished:
-		delete(p.sending, e.Descriptor.Digest)
-		p.app.log.Debug("at the destination", "digest", e.Descriptor.Digest, "action", string(e.Action))
-	case promote.Started:
-	}
-	if p.bar == nil {
-		return
-	}
-	p.bar.read = e.There.Bytes
-	for _, n := range p.sending {
-		p.bar.read += n
-	}
-	p.bar.add(0)
-}
-
-func (p *copyProgress) done() { p.bar.done() }

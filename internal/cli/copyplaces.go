@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -18,6 +20,8 @@ type copyPlaces struct {
 	fromLayout         bool
 	toLayout           bool
 	fromScope, toScope string
+
+	from, to credentialOptions // of one of the registries each
 }
 
 func (o *copyPlaces) register(cmd *cobra.Command) {
@@ -28,6 +32,14 @@ func (o *copyPlaces) register(cmd *cobra.Command) {
 	f.StringVar(&o.toScope, "to-scope", "", "with --to-oci-layout, the `REPOSITORY` that the trust policy is asked about")
 	f.BoolVar(&o.registry.forceTag, "force-referrers-tag", false, "write the referrers tag also where the registry has the referrers API")
 	o.registry.register(cmd)
+	o.from.side, o.to.side = "from", "to"
+	for _, side := range []struct {
+		*credentialOptions
+		place string
+	}{{&o.from, "SRC"}, {&o.to, "DST"}} {
+		f.StringVar(&side.username, side.side+"-username", "", "user name for the registry of "+side.place+" alone (default $"+side.variable("username")+")")
+		f.StringVar(&side.password, side.side+"-password", "", "password for the registry of "+side.place+" alone; other users of this machine may see it (default $"+side.variable("password")+")")
+	}
 }
 
 // parse reads both references.
@@ -37,6 +49,9 @@ func (o *copyPlaces) parse(a *app, cmd *cobra.Command, args []string) (src, dst 
 		name, with string
 		scope      string
 	}{{o.fromLayout, "from-scope", "from-oci-layout", o.fromScope}, {o.toLayout, "to-scope", "to-oci-layout", o.toScope}} {
+		if err := o.credentialsOfLayout(a, cmd, side.with, side.layout); err != nil {
+			return src, dst, err
+		}
 		if side.scope == "" {
 			continue
 		}
@@ -85,38 +100,98 @@ func parseDestination(typed string, layout bool) (target, error) {
 // placeOpener opens what a target names, for a scope if it is a layout.
 type placeOpener = func(t target, scope string) (oci.Repository, error)
 
-// placeOpener returns what opens both places. Registries share one client, and
-// so connections and tokens.
-func (a *app) placeOpener(ctx context.Context, o *copyPlaces, places ...target) (placeOpener, error) {
-	var registries []target
-	for _, t := range places {
-		if t.path == "" {
-			registries = append(registries, t)
+// credentialsOfLayout refuses a user name or password for a place that is no
+// registry.
+func (o *copyPlaces) credentialsOfLayout(a *app, cmd *cobra.Command, with string, layout bool) error {
+	side, _, _ := strings.Cut(with, "-")
+	for _, flag := range []string{side + "-username", side + "-password"} {
+		if layout && cmd.Flags().Changed(flag) {
+			return a.usage(cmd, reason.UsageFlag, "--"+flag+" and --"+with+" cannot be mixed", "an image layout asks for no credentials")
 		}
 	}
-	var client *remote.Client
-	if len(registries) > 0 {
-		explicit, err := o.registry.credentials.read(ctx, a)
-		if err != nil {
-			return nil, err
-		}
-		if explicit != (remote.Credential{}) {
-			if err := oneRegistry(registries); err != nil {
+	return nil
+}
+
+// placeOpener returns what opens both places. Registries share one client, and
+// so connections and tokens, unless one of them has a credential of its own: no
+// client ever holds that of the other registry.
+func (a *app) placeOpener(ctx context.Context, o *copyPlaces, src, dst target) (placeOpener, error) {
+	var shared *remote.Client
+	var options remote.Options
+	if src.path == "" || dst.path == "" {
+		var own []remote.Credential
+		for _, side := range []*credentialOptions{&o.from, &o.to} {
+			cred, err := side.read(ctx, a)
+			if err != nil {
 				return nil, err
 			}
+			own = append(own, cred)
 		}
-		options, _, err := o.registry.client(ctx, a, explicit)
+		explicit, err := o.sharedCredential(ctx, a, own, src, dst)
 		if err != nil {
 			return nil, err
 		}
-		client = remote.NewClient(options)
+		if options, _, err = o.registry.client(ctx, a, explicit); err != nil {
+			return nil, err
+		}
+		shared = remote.NewClient(options)
+		if src.path == "" && own[0] != (remote.Credential{}) || dst.path == "" && own[1] != (remote.Credential{}) {
+			return ownClients(options, shared, own, src, dst), nil
+		}
 	}
 	return func(t target, scope string) (oci.Repository, error) {
 		if t.path != "" {
 			return openLayout(t.path, scope)
 		}
-		return openRemote(client, t.ref)
+		return openRemote(shared, t.ref)
 	}, nil
+}
+
+// sharedCredential reads the user name and password that were given for no
+// registry in particular. Only one registry may be sent them.
+func (o *copyPlaces) sharedCredential(ctx context.Context, a *app, own []remote.Credential, src, dst target) (remote.Credential, error) {
+	explicit, err := o.registry.credentials.read(ctx, a)
+	if err != nil || explicit == (remote.Credential{}) {
+		return explicit, err
+	}
+	var registries []target
+	for i, t := range []target{src, dst} {
+		if t.path == "" && own[i] == (remote.Credential{}) {
+			registries = append(registries, t)
+		}
+	}
+	if err := oneRegistry(registries); err != nil {
+		return remote.Credential{}, reworded{hint: "give each registry its own with --from-username and --to-username, or use 'notation login'", err: err}
+	}
+	return explicit, nil
+}
+
+// ownClients opens each place with a client of its own where it has a credential
+// of its own, and else with the shared one.
+func ownClients(options remote.Options, shared *remote.Client, own []remote.Credential, src, dst target) placeOpener {
+	clientOf := func(cred remote.Credential, t target) *remote.Client {
+		if t.path != "" || cred == (remote.Credential{}) {
+			return shared
+		}
+		options := options
+		options.Credentials = func(_ context.Context, registry string) (remote.Credential, error) {
+			if registry != t.ref.Registry() {
+				return remote.Credential{}, nil
+			}
+			return cred, nil
+		}
+		return remote.NewClient(options)
+	}
+	from, to := clientOf(own[0], src), clientOf(own[1], dst)
+	return func(t target, scope string) (oci.Repository, error) {
+		switch {
+		case t.path != "":
+			return openLayout(t.path, scope)
+		case t == src:
+			return openRemote(from, t.ref)
+		}
+		return openRemote(to, t.ref)
+	}
 }
 
 // openDestination opens a place to copy to. A layout is made if there is none: a
@@ -133,9 +208,13 @@ func (a *app) openDestination(ctx context.Context, t target, scope string, open 
 		}
 		return &writable{Store: staging, staging: staging}, nil
 	}
-	directory, err := layout.Create(ctx, t.path, layout.Options{Name: scope})
-	if err != nil {
+	directory, made := (*layout.Repository)(nil), errors.Is(err, fs.ErrNotExist)
+	if directory, err = layout.Create(ctx, t.path, layout.Options{Name: scope}); err != nil {
 		return nil, err
 	}
-	return &writable{Store: directory}, nil
+	w := &writable{Store: directory}
+	if made {
+		w.made = directory
+	}
+	return w, nil
 }

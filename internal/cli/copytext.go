@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/oci"
@@ -36,11 +37,18 @@ type copyDocument struct {
 	Destination copySideJSON    `json:"destination"`
 	Artifact    *descriptorJSON `json:"artifact,omitempty"` // what was copied; with --platform, the image
 	Tag         string          `json:"tag,omitempty"`      // which names it at the destination
-	Copied      copyTotalsJSON  `json:"copied"`
-	Skipped     copyTotalsJSON  `json:"skipped"`
-	Mounted     copyTotalsJSON  `json:"mounted"`
-	Manifests   []copyItemJSON  `json:"manifests"`
-	Blobs       []copyItemJSON  `json:"blobs"`
+
+	Required  []copyRequiredJSON `json:"required,omitempty"`  // what was looked at for --require-artifact-type
+	Signature *descriptorJSON    `json:"signature,omitempty"` // the manifest of the signature that --sign has added
+	Envelope  *descriptorJSON    `json:"envelope,omitempty"`
+	Timestamp *stampedJSON       `json:"timestamp,omitempty"`
+
+	Copied    copyTotalsJSON `json:"copied"`
+	Skipped   copyTotalsJSON `json:"skipped"`
+	Mounted   copyTotalsJSON `json:"mounted"`
+	Manifests []copyItemJSON `json:"manifests"`
+	Blobs     []copyItemJSON `json:"blobs"`
+	Took      int64          `json:"milliseconds"` // from the first request on
 
 	whole bool   // all is there, and the tag, if there was to be one
 	tag   string // that was to be moved
@@ -50,6 +58,11 @@ type copySideJSON struct {
 	Name         string       `json:"name,omitempty"`
 	Verification verification `json:"verification"`
 	Verdict      *verdictJSON `json:"verdict,omitempty"`
+}
+
+type copyRequiredJSON struct {
+	ArtifactType string `json:"artifactType"`
+	copySideJSON
 }
 
 type copyTotalsJSON struct {
@@ -83,6 +96,9 @@ func (d *copyDocument) begin(c *copying, root oci.Descriptor) {
 	d.tag = c.dst.ref.Tag()
 }
 
+// took says how long it has taken.
+func (d *copyDocument) took(t time.Duration) { d.Took = t.Milliseconds() }
+
 // fill says what is at the destination.
 func (d *copyDocument) fill(c *copying, report *promote.Report, whole bool) {
 	d.whole, d.Tag = whole, report.Tag
@@ -110,7 +126,17 @@ func (d *copyDocument) text(p *page) {
 		return
 	}
 	d.Source.text(p)
+	for _, r := range d.Required {
+		if r.Verification == verificationPassed {
+			r.text(p)
+		}
+	}
 	d.Destination.text(p)
+	if d.Signature != nil {
+		p.line("Successfully signed %s", d.Destination.Name) // scripts look for it at the beginning of a line
+		p.line("  signature %s", d.Signature.Digest)
+		d.Timestamp.text(p)
+	}
 	p.line("Copied %s", d.Source.Name)
 	p.line("  to %s", d.Destination.Name)
 	d.totalsText(p)
@@ -128,11 +154,19 @@ func (d *copyDocument) failureText(p *page) {
 			side.text(p)
 		}
 	}
+	for _, r := range d.Required {
+		if r.Verification == verificationFailed && len(d.Manifests) == 0 {
+			r.text(p)
+		}
+	}
 	if len(d.Manifests)+len(d.Blobs) == 0 {
 		return // an error says what became of it
 	}
 	p.styledLine(bad, "Not finished %s", d.Destination.Name)
 	d.totalsText(p)
+	if d.Signature != nil {
+		p.line("  signature %s was added", d.Signature.Digest)
+	}
 	if d.tag != "" {
 		p.line("  tag %s was not moved", d.tag)
 	}

@@ -25,6 +25,16 @@ const (
 	progressBar = 40
 )
 
+// What is told of a copy where no bar can be drawn.
+const (
+	// toldBlob is the size from which a blob is worth a line of its own.
+	toldBlob = 16 << 20
+	// toldBlobs bounds these lines.
+	toldBlobs = 100
+	// toldEvery is after how long without a line one says how far it is.
+	toldEvery = 30 * time.Second
+)
+
 // progress shows on a terminal how much of a file has been read. It draws when
 // it is told of bytes, so that nothing runs beside the reading. A nil progress
 // shows nothing.

@@ -35,6 +35,7 @@ type Repository struct {
 
 	scanned  sync.Mutex
 	lastScan *tarball // guarded by scanned; valid while the file is the same
+	known    known
 
 	writing chan struct{} // holds one token; taken by the one who writes
 
@@ -173,7 +174,7 @@ func (r *Repository) resolve(ctx context.Context, ref oci.Reference) (oci.Descri
 		return oci.Descriptor{}, err
 	}
 	defer f.close()
-	entries, err := readIndex(f)
+	entries, err := readIndex(f, &r.known)
 	if err != nil {
 		return oci.Descriptor{}, err
 	}
@@ -252,7 +253,7 @@ func resolve(f files, d oci.Descriptor) (oci.Descriptor, error) {
 }
 
 // readIndex returns the entries of index.json.
-func readIndex(f files) ([]indexEntry, error) {
+func readIndex(f files, k *known) ([]indexEntry, error) {
 	raw, err := readFile(f, ocispec.ImageIndexFile, maxIndexSize)
 	if reason.Of(err) == reason.OCINotFound {
 		return nil, reason.Errorf(reason.OCILayoutIndex, "image layout has no %s", ocispec.ImageIndexFile)
@@ -260,7 +261,7 @@ func readIndex(f files) ([]indexEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseIndex(raw)
+	return k.parse(raw)
 }
 
 // Fetch implements [oci.Repository].

@@ -26,5 +26,6 @@ const (
 
 	blobTries   = 4                      // tries to read a blob from its source
 	blobBackOff = 250 * time.Millisecond // before the second; doubles
+	copyBuffer  = 256 << 10              // in which a blob is received
 	partAge     = time.Hour              // after which a blob that nobody writes any more is nobody's
 )

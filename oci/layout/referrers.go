@@ -26,12 +26,12 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, o oci
 		return oci.Listing{}, r.fault(err)
 	}
 	defer f.close()
-	entries, err := readIndex(f)
+	entries, err := readIndex(f, &r.known)
 	if err != nil {
 		return oci.Listing{}, r.fault(err)
 	}
 	w := walk{
-		files: f, subject: subject, options: o, max: o.Max,
+		files: f, known: &r.known, subject: subject, options: o, max: o.Max,
 		seen: map[visited]bool{}, read: map[digest.Digest]bool{}, listed: map[digest.Digest]bool{},
 	}
 	if w.max <= 0 || w.max > oci.MaxReferrers {
@@ -46,6 +46,7 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest, o oci
 // walk is one search for referrers.
 type walk struct {
 	files   files
+	known   *known
 	subject digest.Digest
 	options oci.ReferrersOptions
 	max     int
@@ -84,7 +85,12 @@ func (w *walk) list(ctx context.Context, entries []indexEntry, depth int) error 
 			return nil
 		}
 		e := &entries[i]
-		if !w.mayRefer(e) || w.seen[visited{digest.Digest(e.Digest), e.MediaType}] {
+		v := visited{digest.Digest(e.Digest), e.MediaType}
+		if !w.mayRefer(e) || w.seen[v] {
+			continue
+		}
+		if w.known.isStranger(v, w.subject) {
+			w.seen[v], w.read[v.digest] = true, true
 			continue
 		}
 		if w.manifests >= maxManifests || w.bytes >= maxListingSize {
@@ -176,6 +182,7 @@ func (w *walk) visit(ctx context.Context, raw []byte, d oci.Descriptor, depth in
 		return nil
 	}
 	w.seen[key], w.read[d.Digest] = true, true
+	w.known.learn(key, m.Subject)
 	w.add(m, d)
 	if oci.IsIndex(d.MediaType) {
 		return w.descend(ctx, raw, d, depth+1)

@@ -288,7 +288,7 @@ func TestReferrersBytes(t *testing.T) {
 	raw := []byte(`{"mediaType":"` + oci.MediaTypeORASManifest + `"}`)
 	d := s.blob(ocispec.MediaTypeImageManifest, raw)
 	f := &countedFiles{memFiles: s.finish()}
-	w := walk{files: f, subject: digest.FromString("x"), max: 1, seen: map[visited]bool{}, read: map[digest.Digest]bool{}, bytes: maxListingSize - 3*d.Size}
+	w := walk{files: f, known: &known{}, subject: digest.FromString("x"), max: 1, seen: map[visited]bool{}, read: map[digest.Digest]bool{}, bytes: maxListingSize - 3*d.Size}
 	entries := make([]indexEntry, 10)
 	for i := range entries {
 		entries[i] = indexEntry{MediaType: d.MediaType, Digest: string(d.Digest), Size: d.Size}
@@ -328,11 +328,11 @@ func TestReferrersGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.close()
-	entries, err := readIndex(f)
+	entries, err := readIndex(f, &known{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := walk{files: f, subject: image.Digest, max: 1, seen: map[visited]bool{}, read: map[digest.Digest]bool{}, listed: map[digest.Digest]bool{}}
+	w := walk{files: f, known: &known{}, subject: image.Digest, max: 1, seen: map[visited]bool{}, read: map[digest.Digest]bool{}, listed: map[digest.Digest]bool{}}
 	// Below the first index the context is done.
 	err = w.list(&countdown{Context: context.Background(), after: 2}, entries, 0)
 	wantCode(t, err, reason.OCIRead)

@@ -51,11 +51,12 @@ func openStream(ctx context.Context, f files, d oci.Descriptor) (*stream, error)
 		_ = content.Close()
 		return nil, reason.Errorf(reason.OCISizeMismatch, "blob %s is %d bytes long, not %d", d.Digest, size, d.Size)
 	}
-	return &stream{files: f, content: content, checked: oci.NewVerifiedReader(&contextReader{ctx, content}, d)}, nil
+	return &stream{d: d, files: f, content: content, checked: oci.NewVerifiedReader(&contextReader{ctx, content}, d)}, nil
 }
 
 // stream is an open blob.
 type stream struct {
+	d       oci.Descriptor
 	layout  *Repository
 	files   files
 	content io.ReadCloser
@@ -69,6 +70,9 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Verifies implements [oci.VerifiedStream].
+func (s *stream) Verifies() oci.Descriptor { return s.d }
 
 func (s *stream) Close() error {
 	err := s.content.Close()
@@ -162,7 +166,7 @@ func (r *Repository) putBlob(ctx context.Context, d oci.Descriptor, open func() 
 		return &sourceError{err}
 	}
 	defer content.Close()
-	part, err := w.receive(ctx, name, oci.NewVerifiedReader(content, d))
+	part, err := w.receive(ctx, name, oci.CheckStream(content, d))
 	if err == nil {
 		if err = r.step(stepRename, name); err == nil {
 			err = root.Rename(part, name)
@@ -206,7 +210,8 @@ func (w *dirWriter) receive(ctx context.Context, name string, content io.Reader)
 		return part, err
 	}
 	source := &noted{r: &contextReader{ctx, content}}
-	if _, err := io.Copy(f, source); err != nil {
+	// In larger pieces than a file would take them by itself.
+	if _, err := io.CopyBuffer(struct{ io.Writer }{f}, source, make([]byte, copyBuffer)); err != nil {
 		if source.err != nil {
 			return part, &sourceError{source.err}
 		}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/notaryv2/notation/internal/atomicfile"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
@@ -38,6 +39,48 @@ func Create(ctx context.Context, path string, o Options) (*Repository, error) {
 	}
 	r.sweepParts()
 	return r, nil
+}
+
+// Discard removes the layout directory, if nothing has been put into it since
+// [Create] has made it: for who has made one and then has nothing to put there.
+// Otherwise it does nothing. It reports whether the layout is gone.
+func (r *Repository) Discard(ctx context.Context) (bool, error) {
+	unlock, err := r.lock(ctx)
+	if err != nil {
+		return false, r.fault(err)
+	}
+	empty, err := r.removeEmpty()
+	unlock() // which removes a file as well
+	if err != nil || !empty {
+		return false, r.fault(err)
+	}
+	return os.Remove(r.path) == nil, nil
+}
+
+// removeEmpty removes the files of an empty layout. The lock must be held.
+func (r *Repository) removeEmpty() (bool, error) {
+	root, err := os.OpenRoot(r.path)
+	if err != nil {
+		return false, writeError(quote(r.path), err)
+	}
+	defer root.Close()
+	index, err := readFile(dirFiles{root}, ocispec.ImageIndexFile, maxIndexSize)
+	if err != nil {
+		return false, err
+	}
+	entries, err := parseIndex(index)
+	if err != nil || len(entries) > 0 {
+		return false, err
+	}
+	if _, err := root.Lstat(ocispec.ImageBlobsDir); !errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	for _, name := range []string{ocispec.ImageLayoutFile, ocispec.ImageIndexFile} {
+		if err := root.Remove(name); err != nil {
+			return false, writeError(name, err)
+		}
+	}
+	return true, nil
 }
 
 // initialise makes an empty directory a layout without manifests. The file that
@@ -126,12 +169,22 @@ func (r *Repository) sweepParts() {
 type Staging struct {
 	*Repository
 	target string
-	before fs.FileInfo // of the tarball that was there; nil: none
+	before fs.FileInfo  // of the tarball that was there; nil: none
+	alive  *flock.Flock // held as long as somebody works here
 }
+
+// stageSuffix ends the name of a directory in which a tarball is staged, and
+// stageLock is the file in it that its writer holds: with it, others tell one
+// that is being worked in from one whose writer was killed.
+const (
+	stageSuffix = ".stage"
+	stageLock   = tempPrefix + "stage.lock"
+)
 
 // Stage makes a directory beside path, in which what the tarball at path holds
 // is spread out, or which is empty if there is none. Whoever stages needs room
-// for both. Errors have the codes of [Open], oci.layout-write and
+// for both. It removes such directories of those who were killed more than an
+// hour ago. Errors have the codes of [Open], oci.layout-write and
 // oci.layout-lock.
 func Stage(ctx context.Context, path string, o Options) (*Staging, error) {
 	s := &Staging{target: path}
@@ -148,22 +201,59 @@ func Stage(ctx context.Context, path string, o Options) (*Staging, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, writeError(quote(path), err)
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(s.target), tempPrefix+"*.stage")
+	sweepStages(filepath.Dir(s.target))
+	dir, err := os.MkdirTemp(filepath.Dir(s.target), tempPrefix+"*"+stageSuffix)
 	if err != nil {
 		return nil, writeError(quote(filepath.Dir(path)), err)
 	}
-	if old != nil {
+	s.alive = flock.New(filepath.Join(dir, stageLock), flock.SetPermissions(0o600))
+	if _, err = s.alive.TryLock(); err != nil {
+		err = writeError(quote(path), err)
+	}
+	if err == nil && old != nil {
 		err = old.unpack(ctx, dir)
 	}
 	if err == nil {
 		s.Repository, err = Create(ctx, dir, o)
 	}
 	if err != nil {
+		_ = s.alive.Close()
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
 	s.given = path
 	return s, nil
+}
+
+// sweepStages removes the directories of those who were killed while they staged
+// a tarball in parent. One that is younger than partAge may not be locked yet.
+func sweepStages(parent string) {
+	f, err := os.Open(parent)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	entries, _ := f.ReadDir(maxSwept)
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), tempPrefix) || !strings.HasSuffix(e.Name(), stageSuffix) {
+			continue
+		}
+		dir := filepath.Join(parent, e.Name())
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < partAge {
+			continue
+		}
+		lock := filepath.Join(dir, stageLock)
+		if checkLockFile(lock) != nil {
+			continue
+		}
+		l := flock.New(lock, flock.SetFlag(os.O_RDWR|nonBlocking))
+		if dead, err := l.TryLock(); !dead && !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		_ = l.Close()
+		_ = os.RemoveAll(dir)
+	}
 }
 
 // unpack writes the files of a tarball into a directory.
@@ -326,6 +416,7 @@ func packFile(ctx context.Context, w *tar.Writer, root *os.Root, name string) er
 
 // Close removes the directory. What was not committed is gone.
 func (s *Staging) Close() error {
+	_ = s.alive.Close() // what cannot be closed is gone with the process
 	if err := os.RemoveAll(s.path); err != nil {
 		return writeError(quote(s.path), err)
 	}

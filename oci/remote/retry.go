@@ -39,6 +39,21 @@ func (r *Repository) retry(ctx context.Context, q request, try int, p *response,
 	return wait, true
 }
 
+// tellBusy passes on that the registry has too much to do.
+func (r *Repository) tellBusy(p *response, err error) {
+	if r.client.options.Busy == nil {
+		return
+	}
+	if refused, ok := errors.AsType[*tokenRefusal](err); ok {
+		p = &response{status: refused.status, header: refused.header}
+	}
+	if p == nil || p.status != http.StatusTooManyRequests && p.status != http.StatusServiceUnavailable {
+		return
+	}
+	wait, _ := retryAfter(p.header, time.Now())
+	r.client.options.Busy(r.name.Registry(), wait)
+}
+
 // fits reports whether ctx lasts longer than wait.
 func fits(ctx context.Context, wait time.Duration) bool {
 	deadline, ok := ctx.Deadline()

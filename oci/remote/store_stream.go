@@ -27,7 +27,7 @@ func (r *Repository) Open(ctx context.Context, d oci.Descriptor) (io.ReadCloser,
 	for try := 1; ; try++ {
 		s, p, err := r.attemptStream(ctx, q)
 		if err == nil && s != nil {
-			s.checked = oci.NewVerifiedReader(readerFunc(s.read), d)
+			s.d, s.checked = d, oci.NewVerifiedReader(readerFunc(s.read), d)
 			return s, nil
 		}
 		wait, again := r.retry(ctx, q, try, p, err)
@@ -88,6 +88,7 @@ func (w *watchdog) pause() {
 // stream is a response's body. The time that its reader takes between two reads
 // is not held against the registry.
 type stream struct {
+	d        oci.Descriptor
 	r        *Repository
 	ctx      context.Context // the caller's; a stream lives as long as its request
 	q        request
@@ -108,6 +109,9 @@ func (s *stream) read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Verifies implements [oci.VerifiedStream].
+func (s *stream) Verifies() oci.Descriptor { return s.d }
 
 func (s *stream) Close() error {
 	s.patience.end(0)
@@ -172,7 +176,7 @@ func (r *Repository) attemptUpload(ctx context.Context, q request, d oci.Descrip
 	defer watch.stop()
 
 	up := &uploads{d: d, open: open, watch: watch, timing: r.client.timing}
-	defer up.end()
+	defer up.answer()
 	hr, err := http.NewRequestWithContext(ctx, q.method, q.url.String(), http.NoBody)
 	if err != nil {
 		return nil, err
@@ -197,7 +201,7 @@ func (r *Repository) attemptUpload(ctx context.Context, q request, d oci.Descrip
 		return nil, watch.explain(err)
 	}
 	defer resp.Body.Close()
-	up.end()
+	up.answer()
 	watch.await(r.client.timing.header)
 	watch.headerArrived()
 	p := &response{status: resp.StatusCode, header: resp.Header, size: resp.ContentLength, url: resp.Request.URL}
@@ -224,9 +228,10 @@ type uploads struct {
 	watch  *watchdog
 	timing timing
 
-	mu      sync.Mutex
-	current *upload
-	err     error // of the source
+	mu       sync.Mutex
+	current  *upload
+	err      error // of the source
+	answered bool  // the response is there, and is watched by others
 }
 
 // begin is a http.Request's GetBody.
@@ -261,6 +266,24 @@ func (u *uploads) end() {
 	u.mu.Unlock()
 	if b != nil {
 		b.patience.end(0)
+	}
+}
+
+// answer ends all watching of bodies.
+func (u *uploads) answer() {
+	u.end()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.answered = true
+}
+
+// closed is told that a body will not be read any more. What comes next without
+// the request's end, such as a token being asked for, is watched again.
+func (u *uploads) closed(b *upload) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.current == b && !u.answered {
+		u.watch.await(u.timing.header)
 	}
 }
 
@@ -316,6 +339,7 @@ func (b *upload) Close() error {
 		b.closed.Store(true)
 		b.patience.end(0)
 		b.err = b.content.Close()
+		b.all.closed(b)
 	})
 	return b.err
 }

@@ -144,6 +144,37 @@ func TestStreamStalls(t *testing.T) {
 	}
 }
 
+// TestUploadWaitsForNoTokenForEver has a registry that wants another token in the
+// middle of an upload, and a token service that then says nothing.
+//
+// attack: REG-06
+func TestUploadWaitsForNoTokenForEver(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	f := newFake()
+	f.auth = "bearer"
+	var tokens atomic.Int32
+	f.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case r.URL.Path == "/token" && tokens.Add(1) > 1:
+			<-release
+			return true
+		case r.Method == http.MethodPut:
+			_, _ = io.CopyN(io.Discard, r.Body, 1000)
+			f.mu.Lock()
+			f.token = "token-2"
+			f.mu.Unlock()
+		}
+		return false
+	}
+	r := open(t, f, Options{Credentials: alice()})
+	t.Cleanup(func() { close(release) }) // before the server is closed
+	r.client.timing.header = 100 * time.Millisecond
+	text := strings.Repeat("text", 4<<20) // more than connections hold
+	err := r.PutBlob(t.Context(), textBlob(text), from(text))
+	wantCode(t, err, reason.RegistryTimeout)
+}
+
 // TestPatience counts only the time in which the other side is waited for.
 func TestPatience(t *testing.T) {
 	t.Parallel()
