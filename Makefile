@@ -6,10 +6,10 @@ FUZZTIME ?= 5s
 TOOLS := $(CURDIR)/.cache/tools/bin
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test fuzz bench cover tools setup clean
+.PHONY: help build demo test fuzz bench bench-go bench-copy profile cover tools setup clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## build bin/notation
 	CGO_ENABLED=0 go build -trimpath -buildvcs=$(VCS) -ldflags '-s -w' -o bin/notation ./cmd/notation
@@ -23,9 +23,17 @@ test: ## run every check and every test
 fuzz: ## fuzz every target; FUZZTIME=10m for ten minutes each
 	@test/fuzz $(FUZZTIME)
 
-bench: build ## run the benchmarks, and measure start-up and size of the program
+bench: build tools ## measure the program beside others, BENCHFLAGS='-run verify'
+	@go -C bench run . -notation $(CURDIR)/bin/notation $(BENCHFLAGS)
+
+bench-go: ## run the Go benchmarks of every package
 	go test -run '^$$' -bench . -benchmem ./...
-	@go -C test run ./startup -notation $(CURDIR)/bin/notation
+
+profile: ## CPU profiles of the hot paths, in .cache/profiles
+	@bench/profile
+
+bench-copy: build ## time copying 1 GiB between registries against crane and oras
+	@go -C test run ./copybench -notation $(CURDIR)/bin/notation
 
 cover: ## unit test coverage, by function, in .cache/cover.txt
 	@mkdir -p .cache
@@ -37,7 +45,8 @@ cover: ## unit test coverage, by function, in .cache/cover.txt
 tools: ## build the pinned tools that tests run
 	@mkdir -p $(TOOLS)
 	@cd tools/lint && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
-	@cd tools/oras && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
+	@cd tools/oras && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(TOOLS)/ tool
+	@cd tools/cosign && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(TOOLS)/ tool
 	@cd tools/crane && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
 	@cd tools/distribution && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
 	@cd tools/timestamp-server && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool

@@ -34,6 +34,7 @@ import (
 // README.md documents them.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	all := map[string]func(*testscript.TestScript, bool, []string){
+		"attach-oras":       attachORAS,
 		"capture":           capture,
 		"ended":             ended,
 		"example-plugin":    examplePlugin,
@@ -42,6 +43,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"json":              jsonPath,
 		"mode":              mode,
 		"push-image":        pushImage,
+		"push-index":        pushIndex,
 		"replay-signatures": replaySignatures,
 		"resolve":           resolve,
 		"start-registry":    startRegistry,
@@ -230,7 +232,7 @@ func freePort(ts *testscript.TestScript, neg bool, args []string) {
 
 // startRegistry starts a further registry, which ends with the script.
 func startRegistry(ts *testscript.TestScript, neg bool, args []string) {
-	const text = "start-registry [-kind KIND] [-auth basic|bearer] [-tls] [-watched] VARIABLE"
+	const text = "start-registry [-kind KIND] [-auth basic|bearer] [-tls] [-no-delete] [-watched] VARIABLE"
 	kind, _ := ts.Value(kindKey{}).(registries.Kind)
 	if kind == 0 {
 		kind = registries.GGCR
@@ -241,6 +243,8 @@ func startRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		switch {
 		case args[0] == "-tls":
 			o.TLS = true
+		case args[0] == "-no-delete":
+			o.NoDelete = true
 		case args[0] == "-watched":
 			l := new(writeLog)
 			writes(ts)[args[len(args)-1]], o.Wrap = l, l.watch
@@ -249,9 +253,10 @@ func startRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		case args[0] == "-auth" && args[1] == "bearer":
 			o.Auth, args = registries.Bearer, args[1:]
 		case args[0] == "-kind":
-			i := slices.IndexFunc(registries.All(), func(k registries.Kind) bool { return k.String() == args[1] })
+			kinds := append(registries.All(), registries.ORAS)
+			i := slices.IndexFunc(kinds, func(k registries.Kind) bool { return k.String() == args[1] })
 			usage(ts, i >= 0, text)
-			kind, args = registries.All()[i], args[1:]
+			kind, args = kinds[i], args[1:]
 		default:
 			usage(ts, false, text)
 		}
@@ -337,6 +342,19 @@ func pushImage(ts *testscript.TestScript, neg bool, args []string) {
 	d, err := fixture.PushImage(context.Background(), repository(ts, args[0]), text)
 	ts.Check(err)
 	ts.Setenv("DIGEST", d.Digest.String())
+}
+
+// pushIndex pushes an image index and sets $DIGEST, and $DIGEST1 and so on to
+// those of its images.
+func pushIndex(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) >= 3, "push-index REFERENCE TEXT PLATFORM...")
+	repo := repository(ts, args[0])
+	index, err := fixture.PushIndex(context.Background(), repo, repo.Reference.Reference, args[1], args[2:]...)
+	ts.Check(err)
+	ts.Setenv("DIGEST", index.Digest.String())
+	for i, d := range index.Images {
+		ts.Setenv("DIGEST"+strconv.Itoa(i+1), d.Digest.String())
+	}
 }
 
 // resolve sets a variable to the digest that a reference names.

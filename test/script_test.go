@@ -49,7 +49,7 @@ func TestRegistryScripts(t *testing.T) {
 	for _, kind := range registries.All() {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
-			runScripts(t, "registry", kind)
+			runScripts(t, filepath.Join("script", "registry"), kind)
 		})
 	}
 }
@@ -57,15 +57,27 @@ func TestRegistryScripts(t *testing.T) {
 // TestLocalScripts runs the scripts that need no registry, or start their own.
 func TestLocalScripts(t *testing.T) {
 	t.Parallel()
-	runScripts(t, "local", 0)
+	runScripts(t, filepath.Join("script", "local"), 0)
 }
 
-// runScripts runs testdata/script/DIR, each script with a registry of its own
-// if kind is one.
+// TestScenarios runs the scenarios of docs/scenarios.md, against a registry with
+// the referrers API and one without.
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []registries.Kind{registries.Distribution, registries.Olareg} {
+		t.Run(kind.String(), func(t *testing.T) {
+			t.Parallel()
+			runScripts(t, "scenarios", kind)
+		})
+	}
+}
+
+// runScripts runs testdata/DIR, each script with a registry of its own if kind
+// is one.
 func runScripts(t *testing.T, dir string, kind registries.Kind) {
 	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "script", dir),
+		Dir:                 filepath.Join("testdata", dir),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                commands(),
@@ -76,6 +88,8 @@ func runScripts(t *testing.T, dir string, kind registries.Kind) {
 				return kind.ReferrersAPI(), nil
 			case "lists-artifact-types":
 				return kind.ListsArtifactTypes(), nil
+			case "catalog":
+				return kind.Catalog(), nil
 			case "root":
 				return os.Geteuid() == 0, nil
 			default:

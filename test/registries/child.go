@@ -33,7 +33,7 @@ storage:
   filesystem:
     rootdirectory: %s
   delete:
-    enabled: true
+    enabled: %t
   maintenance:
     uploadpurging:
       enabled: false
@@ -49,7 +49,7 @@ const basicConfiguration = `auth:
 `
 
 // startChild starts a registry as a child process and returns its address.
-func (r *Registry) startChild(program string, basic bool) (string, error) {
+func (r *Registry) startChild(program string, basic, deletes bool) (string, error) {
 	path, err := toolbox.Find(program)
 	if err != nil {
 		return "", err
@@ -59,7 +59,7 @@ func (r *Registry) startChild(program string, basic bool) (string, error) {
 		return "", err
 	}
 	r.onClose(func() error { return os.RemoveAll(dir) })
-	config, err := configure(dir, basic)
+	config, err := configure(dir, basic, deletes)
 	if err != nil {
 		return "", err
 	}
@@ -97,8 +97,8 @@ func (r *Registry) startChild(program string, basic bool) (string, error) {
 }
 
 // configure writes the configuration into dir and returns its path.
-func configure(dir string, basic bool) (string, error) {
-	text := fmt.Sprintf(configuration, filepath.Join(dir, "data"))
+func configure(dir string, basic, deletes bool) (string, error) {
+	text := fmt.Sprintf(configuration, filepath.Join(dir, "data"), deletes)
 	if basic {
 		hash, err := bcrypt.GenerateFromPassword([]byte(Password), bcrypt.MinCost)
 		if err != nil {

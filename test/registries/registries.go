@@ -6,7 +6,8 @@
 // storage in a temporary directory: distribution v3, and docker-registry 2.8
 // as Debian packages it. Between them they speak the referrers API, the
 // referrers tag schema, and disagree about most small things that the
-// distribution specification leaves open.
+// distribution specification leaves open. A sixth kind, [ORAS], speaks the
+// predecessor of the referrers API.
 package registries
 
 import (
@@ -25,6 +26,7 @@ import (
 	"testing"
 
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
+	"github.com/notaryv2/notation/internal/testoras"
 	"github.com/notaryv2/notation/test/toolbox"
 	"github.com/olareg/olareg"
 	"github.com/olareg/olareg/config"
@@ -45,16 +47,19 @@ const (
 	Distribution
 	// DockerRegistry is docker-registry 2.8, which knows nothing of OCI 1.1.
 	DockerRegistry
+	// ORAS is a registry of the ORAS artifacts-spec, the predecessor of the
+	// referrers API. It is not among those that every test runs against.
+	ORAS
 )
 
-// All returns every kind.
+// All returns the kinds that are in use. Not among them is [ORAS].
 func All() []Kind {
 	return []Kind{GGCR, GGCRTagSchema, Olareg, Distribution, DockerRegistry}
 }
 
 // String returns a name that is fit for a test's name.
 func (k Kind) String() string {
-	names := [...]string{"none", "ggcr", "ggcr-tag-schema", "olareg", "distribution-v3", "docker-registry-2.8"}
+	names := [...]string{"none", "ggcr", "ggcr-tag-schema", "olareg", "distribution-v3", "docker-registry-2.8", "oras"}
 	if int(k) >= len(names) {
 		return fmt.Sprintf("kind-%d", uint8(k))
 	}
@@ -68,6 +73,9 @@ func (k Kind) ReferrersAPI() bool { return k == GGCR || k == Olareg }
 // truly. go-containerregistry's gives the media type of the config instead,
 // which for artifacts of OCI 1.1 is that of the empty object.
 func (k Kind) ListsArtifactTypes() bool { return k != GGCR }
+
+// Catalog reports whether the registry lists its repositories.
+func (k Kind) Catalog() bool { return k != Olareg }
 
 // program returns the name of the program of a child process, or "".
 func (k Kind) program() string {
@@ -95,6 +103,9 @@ type Options struct {
 	// interface; "" is a free port of 127.0.0.1. Only for kinds that run in
 	// this process.
 	Addr string
+	// NoDelete has the registry refuse to delete anything, as many do unless
+	// they are told otherwise.
+	NoDelete bool
 	// Wrap, if set, stands in front of everything, authentication included.
 	Wrap func(http.Handler) http.Handler
 }
@@ -141,7 +152,7 @@ func Start(kind Kind, o Options) (_ *Registry, err error) {
 			err = errors.Join(err, r.Close())
 		}
 	}()
-	handler, err := r.backend(kind, o.Auth)
+	handler, err := r.backend(kind, o)
 	if err != nil {
 		return nil, err
 	}
@@ -159,19 +170,28 @@ func Start(kind Kind, o Options) (_ *Registry, err error) {
 
 // backend returns the registry's handler. For a child process it is a proxy in
 // front of it, r.Addr is set, and Basic authentication is the child's own.
-func (r *Registry) backend(kind Kind, auth Auth) (http.Handler, error) {
+func (r *Registry) backend(kind Kind, o Options) (http.Handler, error) {
 	switch kind {
-	case GGCR, GGCRTagSchema:
-		return ggcr.New(ggcr.Logger(log.New(r.log, "", 0)), ggcr.WithReferrersSupport(kind == GGCR)), nil
+	case GGCR, GGCRTagSchema, ORAS:
+		var handler http.Handler = ggcr.New(ggcr.Logger(log.New(r.log, "", 0)), ggcr.WithReferrersSupport(kind == GGCR))
+		if o.NoDelete {
+			handler = refuseDeletion(handler)
+		}
+		if kind == ORAS {
+			handler = &testoras.Handler{Next: handler, Current: true, Filters: true}
+		}
+		return handler, nil
 	case Olareg:
+		deletes := !o.NoDelete
 		s := olareg.New(config.Config{
+			API:     config.ConfigAPI{DeleteEnabled: &deletes},
 			Storage: config.ConfigStorage{StoreType: config.StoreMem},
 			Log:     slog.New(slog.NewTextHandler(r.log, nil)),
 		})
 		r.onClose(s.Close)
 		return s, nil
 	case Distribution, DockerRegistry:
-		addr, err := r.startChild(kind.program(), auth == Basic)
+		addr, err := r.startChild(kind.program(), o.Auth == Basic, !o.NoDelete)
 		if err != nil {
 			return nil, err
 		}
@@ -180,6 +200,22 @@ func (r *Registry) backend(kind Kind, auth Auth) (http.Handler, error) {
 	default:
 		return nil, fmt.Errorf("registry kind %v is not known", kind)
 	}
+}
+
+// refuseDeletion answers as the distribution specification has it where deletion
+// is switched off ("Deleting Manifests"): go-containerregistry's registry cannot
+// be told to.
+func refuseDeletion(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/manifests/") {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			// An error means that the client has gone.
+			_, _ = io.WriteString(w, `{"errors":[{"code":"UNSUPPORTED","message":"the operation is unsupported"}]}`)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // forward returns a proxy that leaves the Host header as it is, so that the

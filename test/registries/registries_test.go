@@ -1,6 +1,7 @@
 package registries_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -123,5 +124,38 @@ func TestTLSIsTrustedByItsOwnCAOnly(t *testing.T) {
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("status %s", resp.Status)
+	}
+}
+
+// TestDeletion deletes a manifest where that is allowed, and where it is not.
+func TestDeletion(t *testing.T) {
+	t.Parallel()
+	for _, kind := range append(registries.All(), registries.ORAS) {
+		for _, refused := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v/refused-%v", kind, refused), func(t *testing.T) {
+				t.Parallel()
+				r := registries.New(t, kind, registries.Options{NoDelete: refused})
+				repo, err := fixture.Repository(r.Host()+"/net-monitor:v1", "", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				image, err := fixture.PushImage(t.Context(), repo, "net-monitor")
+				if err != nil {
+					t.Fatal(err)
+				}
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, r.URL()+"/v2/net-monitor/manifests/"+image.Digest.String(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				if want := map[bool]int{false: http.StatusAccepted, true: http.StatusMethodNotAllowed}[refused]; resp.StatusCode != want {
+					t.Errorf("answered %s, want %d", resp.Status, want)
+				}
+			})
+		}
 	}
 }
