@@ -47,7 +47,7 @@ func registryEntries() []Entry {
 		{RegistryTimeout, "The registry did not answer in the time that it was given, or stalled.", "Try again; allow more time with --timeout."},
 		{RegistryInterrupted, "The request was given up before the registry had answered, for example with Ctrl-C.", "Run it again."},
 		{RegistryUnavailable, "The registry or its token service has too many requests or a fault of its own, also after several tries.", "Try again later."},
-		{RegistryTLS, "No trusted TLS connection to the registry came about.", "Give the registry's root certificate with --ca-file, or a client certificate with --cert-file and --key-file."},
+		{RegistryTLS, "No trusted TLS connection to the registry came about.", "Give the registry's root certificate with --ca-file, or a client certificate with --tls-cert-file and --tls-key-file."},
 		{RegistryPlainHTTP, "The registry speaks plain HTTP where TLS was expected.", "If its network is trusted, allow plain HTTP with --insecure-registry."},
 		{RegistryRedirect, "The registry redirects to where a request must not go.", "Name the registry by its own address, or ask its operator."},
 		{RegistryResponse, "The registry answered something that the protocol does not allow.", "Check that the host is an OCI registry; look at the requests with --debug."},

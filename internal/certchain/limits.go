@@ -27,3 +27,7 @@ const (
 // parsedBytes is about what a parsed certificate takes in memory beside its
 // bytes.
 const parsedBytes = 4 << 10
+
+// listedBytes is more than what each name, address, extension or purpose in a
+// parsed certificate takes.
+const listedBytes = 192

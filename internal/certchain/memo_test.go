@@ -3,6 +3,8 @@ package certchain
 import (
 	"crypto/x509"
 	"fmt"
+	"net/url"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -107,6 +109,38 @@ func TestMemoIsBounded(t *testing.T) {
 	}
 	if m.get(key(500)) != nil {
 		t.Error("remembers what nobody asked for")
+	}
+}
+
+// TestMemoKeepsNoEnvelope: what is remembered does not hold on to the bytes that
+// the certificate stood among, and does not change with them.
+func TestMemoKeepsNoEnvelope(t *testing.T) {
+	t.Parallel()
+	der := raws(testpki.New(t, testpki.Options{Algorithm: "ec-256"}).Certs)
+	envelope := slices.Concat(der[0], make([]byte, 1<<20))
+	facts := Facts{Seen: NewMemo(1 << 20)}
+	chain, err := facts.Parse([][]byte{envelope[:len(der[0]):len(der[0])]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(envelope)
+	if known, err := facts.Parse(der[:1]); err != nil || known[0] != chain[0] || !slices.Equal(known[0].Raw, der[0]) {
+		t.Errorf("remembers what is not there any more: %v", err)
+	}
+}
+
+// TestMemoChargesForNames: a certificate that lists much takes many times its
+// length in memory, and counts as that.
+func TestMemoChargesForNames(t *testing.T) {
+	t.Parallel()
+	const names = 1000
+	chain := bent(0, func(c *x509.Certificate) {
+		for range names {
+			c.URIs = append(c.URIs, &url.URL{Path: "a"})
+		}
+	})(t, testpki.Options{Algorithm: "ec-256"})
+	if got := (&fact{cert: chain[0]}).cost(); got < names*int(reflect.TypeFor[url.URL]().Size()) {
+		t.Errorf("%d names of one byte each are taken for %d bytes", names, got)
 	}
 }
 

@@ -104,7 +104,7 @@ func (a *app) blobVerify(ctx context.Context, cmd *cobra.Command, o *blobVerifyO
 		doc.Verdicts[i] = a.verifyBlob(ctx, budget, verifier, o, arg)
 		plain.Verdicts[i] = doc.Verdicts[i].verdictJSON
 	}
-	a.storeWarnings(verifier, plain)
+	a.storeWarnings(verifier, plain.applied)
 	for _, v := range plain.Verdicts {
 		if v.Verdict != nil {
 			a.warnLenient(v, len(metadata) > 0)

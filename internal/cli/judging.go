@@ -15,12 +15,14 @@ type judgingOptions struct {
 	evidence     []string
 	pluginConfig []string
 
+	carried evidence // what evidence names, and what lies in layouts that are verified
+
 	pluginsKnown bool // whether there is a directory to look for plugins in
 }
 
 func (o *judgingOptions) register(cmd *cobra.Command) {
 	o.revocation.register(cmd)
-	cmd.Flags().StringArrayVar(&o.evidence, "revocation-evidence", nil, "`FILE` with an answer about revocation that was carried along: an OCSP response or revocation list in DER, or lists in PEM; may be given again")
+	cmd.Flags().StringArrayVar(&o.evidence, "revocation-evidence", nil, "`FILE` with answers about revocation that were carried along: an OCSP response or revocation list in DER, lists in PEM, or a bundle; may be given again")
 	registerPluginConfig(cmd, &o.pluginConfig)
 }
 
@@ -32,9 +34,10 @@ func (o *judgingOptions) apply(ctx context.Context, a *app, v *notation.Verifier
 	}
 	dirs, _ := a.dirs() // plugins may be known where the configuration is not
 	v.Revocation, v.RequireRevocation = o.revocation.checker(a), o.revocation.require
-	if v.Evidence, err = readEvidence(ctx, o.evidence); err != nil {
+	if err := o.carried.read(ctx, a, o.evidence); err != nil {
 		return err
 	}
+	v.Evidence = o.carried.answers
 	v.Plugins, v.PluginConfig = pluginHost(dirs), config
 	o.pluginsKnown = dirs.Libexec != ""
 	return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/notaryv2/notation/oci/remote"
@@ -147,7 +148,8 @@ func (a *app) logoutCommand() *cobra.Command {
 		Use:   "logout HOST",
 		Short: "Log out of a registry",
 		Long: `Remove the user name and password of a registry from every place in which they
-would be found. This logs Docker out, too, where it shares them.`,
+would be found. This logs Docker out, too, where it shares them. Tokens that were
+kept for later runs, of any registry, are removed as well.`,
 		Example: `  # Log out
   notation logout registry.example.com`,
 	}, 1, 1, func(ctx context.Context, args []string) (document, error) {
@@ -163,6 +165,9 @@ would be found. This logs Docker out, too, where it shares them.`,
 		}
 		if where == nil {
 			where = []string{}
+		}
+		if dirs, _ := a.dirs(); dirs.Cache != "" { // with --no-cache, too
+			remote.ForgetTokens(filepath.Join(dirs.Cache, tokenDir))
 		}
 		return &loginDocument{Registry: args[0], Where: where, out: true}, nil
 	})

@@ -32,7 +32,18 @@ func TestLogin(t *testing.T) {
 	if len(at(doc, "where").([]any)) != 1 {
 		t.Errorf("%v", doc)
 	}
-	u.ok("logout", reg.host).want(0, "There was no login to "+reg.host)
+	tokens := filepath.Join(u.home, ".cache", "notation", "tokens")
+	kept, other := filepath.Join(tokens, strings.Repeat("0a", 32)+".json"), filepath.Join(tokens, "other")
+	if err := errors.Join(os.MkdirAll(tokens, 0o700), os.WriteFile(kept, nil, 0o600), os.WriteFile(other, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	u.ok("logout", "--no-cache", reg.host).want(0, "There was no login to "+reg.host)
+	if _, err := os.Stat(kept); err == nil {
+		t.Error("a token stays behind")
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Error(err)
+	}
 	u.run("sign", "-k", "acme", ref).want(3)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -21,9 +22,9 @@ func (a *app) registerOutput(cmd *cobra.Command, path *string, usage string) {
 	cmd.Flags().VarP(&outputFlag{path, &a.format}, "output", "o", usage+"; or else text or json, the format of what is printed; may be given for both")
 }
 
-// otherFormats are those of other programs. Who writes -o yaml does not mean a
-// file of that name.
-var otherFormats = []string{string(formatTree), "yaml", "table", "wide", "jsonl"}
+// otherFormats are those of other programs. Who writes -o yaml, or -o JSON, does
+// not mean a file of that name.
+var otherFormats = []string{string(formatText), string(formatJSON), string(formatTree), "yaml", "table", "wide", "jsonl"}
 
 func (o *outputFlag) String() string {
 	if o.path == nil {
@@ -32,13 +33,15 @@ func (o *outputFlag) String() string {
 	return *o.path
 }
 
-func (o *outputFlag) Type() string { return "string" }
+// Type is not that of strings, whose empty value is refused: with -o json alone
+// there is no path, and Set refuses one that is empty.
+func (o *outputFlag) Type() string { return "path" }
 
 func (o *outputFlag) Set(s string) error {
 	switch {
 	case s == string(formatText) || s == string(formatJSON):
 		*o.format = format(s)
-	case slices.Contains(otherFormats, s):
+	case slices.Contains(otherFormats, strings.ToLower(s)):
 		return fmt.Errorf("it is one of text and json, or a path; write ./%s for a file of that name", s)
 	case s == "":
 		return errors.New("it is empty")

@@ -19,6 +19,7 @@ func TestOutputFlag(t *testing.T) {
 		{"two paths", []string{"a", "b"}, "a", "", "it names a second path"},
 		{"empty", []string{""}, "", "", "it is empty"},
 		{"another program's format", []string{"yaml"}, "", "", "it is one of text and json, or a path; write ./yaml for a file of that name"},
+		{"in capitals", []string{"JSON"}, "", "", "it is one of text and json, or a path; write ./JSON for a file of that name"},
 		{"tree", []string{"tree"}, "", "", "it is one of text and json, or a path; write ./tree for a file of that name"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

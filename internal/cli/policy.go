@@ -210,7 +210,7 @@ applies, the exit code is 1: every signature would be rejected.`
   notation blob policy explain`
 	}
 	cmd = a.leaf(cmd, least, 1, func(ctx context.Context, args []string) (document, error) {
-		doc := &explainDocument{}
+		doc := &explainDocument{kind: kind}
 		switch {
 		case kind != trust.BlobPolicy:
 			ref, err := oci.ParseReference(args[0])
@@ -238,7 +238,14 @@ func (d *explainDocument) explain(policy *trust.Policy, file config.PolicyFile, 
 	}
 	d.Policy = file.Path
 	for _, e := range explanations {
-		d.Statements = append(d.Statements, newExplained(e))
+		s := newExplained(e)
+		if d.kind != trust.BlobPolicy && e.Statement.Level() != trust.SkipAll {
+			s.Covers = "itself"
+			if e.Statement.IndexCoversManifests() {
+				s.Covers = "manifests"
+			}
+		}
+		d.Statements = append(d.Statements, s)
 	}
 	return d, err
 }
@@ -249,6 +256,8 @@ type explainDocument struct {
 	Scope      string          `json:"scope,omitempty"`      // of a policy for artifacts
 	PolicyName string          `json:"policyName,omitempty"` // of a policy for files; "": the global one
 	Statements []explainedJSON `json:"statements"`
+
+	kind trust.Kind
 }
 
 type explainedJSON struct {
@@ -259,6 +268,7 @@ type explainedJSON struct {
 	Level      string            `json:"level"`
 	Checks     map[string]string `json:"checks"`
 	Timestamp  string            `json:"verifyTimestamp"`
+	Covers     string            `json:"indexCovers,omitempty"` // of a policy for artifacts
 	Stores     []string          `json:"trustStores"`
 	Identities []string          `json:"trustedIdentities"`
 
@@ -303,6 +313,12 @@ func (d *explainDocument) text(p *page) {
 			rows = append(rows, row(c.String(), s.Checks[c.String()]))
 		}
 		rows = append(rows, row("time stamps", s.stamped))
+		switch s.Covers {
+		case "itself":
+			rows = append(rows, row("indexes", "the signature of an index covers itself only"))
+		case "manifests":
+			rows = append(rows, row("indexes", "the signature of an index covers the manifests that it lists, too"))
+		}
 		rows = append(rows, row("trust stores", strings.Join(s.Stores, ", ")), row("identities", strings.Join(s.Identities, "; ")))
 		p.table("  ", rows)
 	}

@@ -14,6 +14,7 @@ type policyInitOptions struct {
 	name               string
 	stores, identities []string
 	global, force      bool
+	coverManifests     bool
 }
 
 func (a *app) policyInitCommand(kind trust.Kind) *cobra.Command {
@@ -25,9 +26,16 @@ func (a *app) policyInitCommand(kind trust.Kind) *cobra.Command {
 enforces every check. An existing policy is replaced only with --force.
 
 A trusted identity is '*' for every signer under the roots of the stores, or
-'x509.subject: ' followed by a subject with at least C, ST and O.`,
+'x509.subject: ' followed by a subject with at least C, ST and O.
+
+With --index-covers-manifests the signature of an index is good for the images
+in it, too, as long as they are reached through it. That takes version 1.1 of the
+policy, which programs that know only 1.0 refuse.`,
 		Example: `  # Trust one signer under the roots of the store ca:wabbit-networks.io
-  notation policy init --name production --trust-store ca:wabbit-networks.io --trusted-identity 'x509.subject: C=US, ST=WA, O=wabbit-networks.io'`,
+  notation policy init --name production --trust-store ca:wabbit-networks.io --trusted-identity 'x509.subject: C=US, ST=WA, O=wabbit-networks.io'
+
+  # The same, with one signature for the images of all platforms
+  notation policy init --index-covers-manifests --name production --trust-store ca:wabbit-networks.io --trusted-identity 'x509.subject: C=US, ST=WA, O=wabbit-networks.io'`,
 	}
 	global := "as if not given: the statement holds for every repository in any case"
 	if kind == trust.BlobPolicy {
@@ -53,6 +61,9 @@ A trusted identity is '*' for every signer under the roots of the stores, or
 	f.StringArrayVar(&o.identities, "trusted-identity", nil, "`IDENTITY` to trust; may be given again")
 	f.BoolVar(&o.global, "global", false, global)
 	f.BoolVar(&o.force, "force", false, "replace an existing policy")
+	if kind != trust.BlobPolicy {
+		f.BoolVar(&o.coverManifests, "index-covers-manifests", false, "let the signature of an index cover the manifests that it lists")
+	}
 	return cmd
 }
 
@@ -73,7 +84,11 @@ func (a *app) policyInit(ctx context.Context, cmd *cobra.Command, kind trust.Kin
 			return nil, err
 		}
 	}
-	data, err := newPolicy(kind, o.name, o.global, o.stores, o.identities).Encode(kind)
+	policy := newPolicy(kind, o.name, o.global, o.stores, o.identities)
+	if o.coverManifests {
+		policy = policy.CoverManifests()
+	}
+	data, err := policy.Encode(kind)
 	if err != nil {
 		return nil, withoutPlace("trust policy", err) // as Encode calls a text without a file
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/notaryv2/notation/internal/config"
 	"github.com/notaryv2/notation/oci"
@@ -25,6 +26,25 @@ type credentialOptions struct {
 	username, password string
 	passwordStdin      bool
 	typed              bool // the password was typed by a person and is on no command line
+
+	side string // "from" or "to" where a command speaks to two registries, and each has its own
+}
+
+// flag and variable return the names under which a word of a credential is
+// given: --username and $NOTATION_USERNAME, or --from-username and
+// $NOTATION_FROM_USERNAME.
+func (o *credentialOptions) flag(word string) string {
+	if o.side != "" {
+		word = o.side + "-" + word
+	}
+	return "--" + word
+}
+
+func (o *credentialOptions) variable(word string) string {
+	if o.side != "" {
+		word = o.side + "_" + word
+	}
+	return "NOTATION_" + strings.ToUpper(word)
 }
 
 func (o *credentialOptions) register(cmd *cobra.Command) {
@@ -37,11 +57,14 @@ func (o *credentialOptions) register(cmd *cobra.Command) {
 // read returns the credential that was given, or the zero one.
 func (o *credentialOptions) read(ctx context.Context, a *app) (remote.Credential, error) {
 	cred := remote.Credential{Username: o.username, Password: o.password}
+	user, secret := a.env.Getenv(o.variable("username")), a.env.Getenv(o.variable("password"))
 	switch {
 	case o.password != "" && o.passwordStdin:
 		return remote.Credential{}, reason.Errorf(reason.UsageFlag, "--password and --password-stdin cannot be mixed").WithHint("use --password-stdin alone")
-	case o.password != "" && !o.typed:
+	case o.password != "" && !o.typed && o.side == "":
 		a.warn("a password on the command line can be seen by others; --password-stdin is safer")
+	case o.password != "" && !o.typed:
+		a.warn("a password on the command line can be seen by others; $%s is safer", o.variable("password"))
 	case o.passwordStdin:
 		data, err := a.readStdin(ctx, maxPasswordBytes)
 		if err != nil {
@@ -52,35 +75,44 @@ func (o *credentialOptions) read(ctx context.Context, a *app) (remote.Credential
 			return remote.Credential{}, reason.Errorf(reason.UsageStdin, "standard input holds no password").WithHint("pipe the password into the command")
 		}
 	}
-	var sources []string
-	if cred.Username != "" {
-		sources = append(sources, "--username")
-	} else if a.env.Getenv("NOTATION_USERNAME") != "" {
-		sources = append(sources, "$NOTATION_USERNAME")
-	}
-	switch {
-	case o.passwordStdin:
-		sources = append(sources, "--password-stdin")
-	case cred.Password != "":
-		sources = append(sources, "--password")
-	case a.env.Getenv("NOTATION_PASSWORD") != "":
-		sources = append(sources, "$NOTATION_PASSWORD")
-	}
-	cred.Source = strings.Join(sources, " and ")
+	cred.Source = o.source(cred, user, secret)
 	if cred.Username == "" {
-		cred.Username = a.env.Getenv("NOTATION_USERNAME")
+		cred.Username = user
 	}
 	if cred.Password == "" {
-		cred.Password = a.env.Getenv("NOTATION_PASSWORD")
+		cred.Password = secret
 	}
 	if cred.Username == "" && cred.Password == "" {
 		return remote.Credential{}, nil
 	}
 	if cred.Username == "" || cred.Password == "" {
+		safe := o.flag("password-stdin")
+		if o.side != "" {
+			safe = "$" + o.variable("password")
+		}
 		return remote.Credential{}, reason.Errorf(reason.UsageFlag, "a user name and a password belong together, and one of them is missing").
-			WithHint("give --username and --password-stdin, or set $NOTATION_USERNAME and $NOTATION_PASSWORD")
+			WithHint("give %s and %s, or set $%s and $%s", o.flag("username"), safe, o.variable("username"), o.variable("password"))
 	}
 	return cred, nil
+}
+
+// source says where a credential comes from: what was given, and the variables.
+func (o *credentialOptions) source(given remote.Credential, user, secret string) string {
+	var sources []string
+	if given.Username != "" {
+		sources = append(sources, o.flag("username"))
+	} else if user != "" {
+		sources = append(sources, "$"+o.variable("username"))
+	}
+	switch {
+	case o.passwordStdin:
+		sources = append(sources, o.flag("password-stdin"))
+	case given.Password != "":
+		sources = append(sources, o.flag("password"))
+	case secret != "":
+		sources = append(sources, "$"+o.variable("password"))
+	}
+	return strings.Join(sources, " and ")
 }
 
 // registryOptions say how registries are reached.
@@ -93,6 +125,8 @@ type registryOptions struct {
 	skipTLSVerify bool
 	stateless     bool // config.json is of help, but must not be needed
 	forceTag      bool
+
+	busy func(registry string, wait time.Duration) // is told of registries that are; nil: nobody
 }
 
 func (o *registryOptions) register(cmd *cobra.Command) {
@@ -100,8 +134,15 @@ func (o *registryOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.plainHTTP, "insecure-registry", false, "use plain HTTP, as is done for localhost by itself")
 	f.StringVar(&o.caFile, "ca-file", "", "also trust the certificate authorities in `FILE` for HTTPS")
-	f.StringVar(&o.certFile, "cert-file", "", "client certificate `FILE` for HTTPS")
-	f.StringVar(&o.keyFile, "key-file", "", "key `FILE` of the client certificate")
+	// Of a command that signs, --cert-file and --key-file are those of the
+	// signature (docs/decisions/keys-in-files.md).
+	signs := f.Lookup("key-file") != nil
+	f.StringVar(&o.certFile, "tls-cert-file", "", "client certificate `FILE` for HTTPS")
+	f.StringVar(&o.keyFile, "tls-key-file", "", "key `FILE` of the client certificate")
+	if !signs {
+		f.StringVar(&o.certFile, "cert-file", "", "the same as --tls-cert-file")
+		f.StringVar(&o.keyFile, "key-file", "", "the same as --tls-key-file")
+	}
 	f.BoolVar(&o.skipTLSVerify, "insecure-skip-tls-verify", false, "do not verify the registry's certificate")
 }
 
@@ -127,7 +168,7 @@ func (o *registryOptions) tls(ctx context.Context, a *app) (*tls.Config, error) 
 		return c, nil
 	}
 	if o.certFile == "" || o.keyFile == "" {
-		return nil, reason.Errorf(reason.UsageFlag, "--cert-file and --key-file belong together").WithHint("give both")
+		return nil, reason.Errorf(reason.UsageFlag, "--tls-cert-file and --tls-key-file, the client's certificate and key, belong together").WithHint("give both")
 	}
 	cert, err := readLinked(o.certFile, config.MaxCertificateFileBytes)
 	if err != nil {
@@ -183,6 +224,10 @@ func (o *registryOptions) client(ctx context.Context, a *app, explicit remote.Cr
 		DockerConfig: a.dockerConfig(),
 		Logger:       a.log,
 	})
+	tokens := ""
+	if explicit == (remote.Credential{}) { // which may be known to this command alone
+		tokens = a.cacheDir(tokenDir)
+	}
 	return remote.Options{
 		Credentials: store.Find,
 		PlainHTTP: func(registry string) bool {
@@ -190,7 +235,9 @@ func (o *registryOptions) client(ctx context.Context, a *app, explicit remote.Cr
 		},
 		TLS:               tlsConfig,
 		UserAgent:         "notation/" + buildVersion().Version,
+		TokenDir:          tokens,
 		ForceReferrersTag: o.forceTag,
+		Busy:              o.busy,
 		Logger:            a.log,
 	}, store, nil
 }
@@ -250,11 +297,15 @@ func (a *app) opener(ctx context.Context, o *targetOptions, targets ...target) (
 func oneRegistry(targets []target) error {
 	for _, t := range targets {
 		if one, other := targets[0].ref.Registry(), t.ref.Registry(); one != other {
-			return reason.Errorf(reason.UsageFlag, "a user name and password were given, and the references name two registries, %s and %s, that would both be sent them", one, other).
-				WithHint("run the command once for each registry, or use 'notation login'")
+			return twoRegistries(one, other)
 		}
 	}
 	return nil
+}
+
+func twoRegistries(one, other string) error {
+	return reason.Errorf(reason.UsageFlag, "a user name and password were given, and the references name two registries, %s and %s, that would both be sent them", one, other).
+		WithHint("run the command once for each registry, or use 'notation login'")
 }
 
 // openLayout and openRemote keep a nil pointer from becoming an interface that

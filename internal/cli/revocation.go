@@ -15,6 +15,8 @@ type revocationOptions struct {
 	timeout waitFlag
 	offline bool
 	require bool
+
+	record *revocation.Recorder // keeps what is learned; nil: nothing does
 }
 
 // register adds the flags of commands that verify.
@@ -35,14 +37,13 @@ func (o *revocationOptions) registerTimeout(cmd *cobra.Command) {
 // cache directory, or in memory if there is none; nothing is made there before
 // there is something to keep.
 func (o *revocationOptions) checker(a *app) revocation.Checker {
-	dirs, _ := a.dirs() // the cache may be known where the configuration is not
 	settings, err := a.settings()
 	if err != nil { // the settings only allow more
 		a.log.Debug("revocation is checked without the settings", "error", err)
 	}
 	live := revocation.New(revocation.Options{
-		Now: a.env.Now, Timeout: time.Duration(o.timeout), CacheDir: dirs.Cache, Offline: o.offline,
-		PrivateRedirects: settings.RevocationPrivateRedirects,
+		Now: a.env.Now, Timeout: time.Duration(o.timeout), CacheDir: a.cacheDir(), Offline: o.offline,
+		PrivateRedirects: settings.RevocationPrivateRedirects, Record: o.record,
 	})
 	if !a.debug {
 		return live
@@ -60,7 +61,7 @@ type loggedChecker struct {
 func (l loggedChecker) Check(ctx context.Context, chain []*x509.Certificate, e revocation.Evidence) []revocation.Result {
 	results := l.checker.Check(ctx, chain, e)
 	for i, r := range results {
-		args := []any{"certificate", printedName(chain[i].RawSubject), "status", r.Status.String(), "method", string(r.Method), "source", r.Source, "cached", r.FromCache}
+		args := []any{"certificate", printedName(chain[i].RawSubject), "status", r.Status.String(), "method", string(r.Method), "source", r.Source, "cached", r.FromCache, "carried", r.Carried}
 		if r.Err != nil {
 			args = append(args, "why", r.Err.Error())
 		}

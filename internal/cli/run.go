@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/notaryv2/notation/internal/config"
+	"github.com/notaryv2/notation/oci/cache"
 	"github.com/notaryv2/notation/reason"
 	"github.com/spf13/cobra"
 )
@@ -21,8 +23,11 @@ type app struct {
 	format  format
 	debug   bool
 	timeout timeoutFlag
+	noCache bool
+	content func() *cache.Cache // made when first asked for
 	log     *slog.Logger
 	bounded context.Context // by --timeout, if anything was; to learn whether it has passed
+	budget  *budget         // of bounded
 
 	command  string // "cert add"; "" until it is known
 	warnings []string
@@ -32,6 +37,7 @@ type app struct {
 // Run runs one command and returns the exit code.
 func Run(ctx context.Context, args []string, env Env) int {
 	a := &app{env: env.withDefaults(), timeout: timeoutFlag(defaultTimeout), log: slog.New(slog.DiscardHandler)}
+	a.content = sync.OnceValue(a.openCache)
 	if wantsJSON(args) {
 		a.format = formatJSON // for errors before the flag itself is read
 	}

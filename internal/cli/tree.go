@@ -44,8 +44,8 @@ sizes, and what signatures say about who made them.
 
 Nothing of that is a verdict: a signature that is intact may be anybody's. With
 --verify, everything but the signatures themselves is verified against the trust
-policy, the images of an index too, and the worst verdict decides the exit code
-as it does for 'notation verify'. The flags of verify need --verify.
+policy, the images of an index too, as by 'notation verify --recursive', and the
+worst verdict decides the exit code. The flags of verify need --verify.
 
 Depth and size are bounded. What is shown of a graph beyond the bounds, or of
 one that cannot be read to its end, is not all, and the exit code says so.`,
@@ -170,21 +170,40 @@ func (b *treeBuilder) readSignatures(ctx context.Context, repo oci.Repository) e
 	return first
 }
 
-// verify decides about everything in the graph but the signatures.
+// verify decides about everything in the graph but the signatures: first about
+// the artifact and, if it is an index, what is in it, which it may cover; then,
+// each by itself, about what refers to them.
 func (b *treeBuilder) verify(ctx context.Context, repo oci.Repository, j *judge) manyErrors {
-	var targets []target
-	for _, m := range b.graph.Manifests {
-		if d := m.Descriptor.Digest; !isSignature(m) {
-			targets = append(targets, target{typed: b.target.name(d), path: b.target.path, ref: b.target.ref.WithDigest(d)})
+	open := func(target) (oci.Repository, error) { return repo, nil }
+	b.verdicts = map[digest.Digest]*verdictJSON{}
+	doc, rootErr := j.allBy(ctx, b.app, []target{b.at(b.graph.Root.Digest)}, open, maxIndexes, j.recursive)
+	for i, v := range doc.Verdicts {
+		if d := v.Verdict.Artifact.Digest; d != "" {
+			b.verdicts[d] = &doc.Verdicts[i]
 		}
 	}
-	doc, err := j.all(ctx, b.app, targets, func(target) (oci.Repository, error) { return repo, nil })
-	b.verdicts = make(map[digest.Digest]*verdictJSON, len(targets))
+	b.verdicts[b.graph.Root.Digest] = &doc.Verdicts[0]
+	var targets []target
+	for _, m := range b.graph.Manifests {
+		if d := m.Descriptor.Digest; !isSignature(m) && b.verdicts[d] == nil {
+			targets = append(targets, b.at(d))
+		}
+	}
+	doc, err := j.all(ctx, b.app, targets, open)
 	for i, t := range targets {
 		b.verdicts[t.ref.Digest()] = &doc.Verdicts[i]
 	}
-	errs, _ := err.(manyErrors) //nolint:errorlint // what errors returns, or nil
-	return errs
+	var all manyErrors
+	for _, e := range []error{rootErr, err} {
+		errs, _ := e.(manyErrors) //nolint:errorlint // what errors returns, or nil
+		all = append(all, errs...)
+	}
+	return all
+}
+
+// at returns a manifest of the graph as a target.
+func (b *treeBuilder) at(d digest.Digest) target {
+	return target{typed: b.target.name(d), path: b.target.path, ref: b.target.ref.WithDigest(d)}
 }
 
 // document makes the tree. failure says why the graph is not whole.
@@ -204,7 +223,7 @@ func (b *treeBuilder) document(root oci.Descriptor, verified bool, failure error
 // node returns the tree below a manifest. Each manifest is shown in full once,
 // where it is nearest to the root, so that a tree is no deeper than its graph.
 func (b *treeBuilder) node(d oci.Descriptor, depth int) *treeJSON {
-	n := &treeJSON{descriptorJSON: *newDescriptor(bare(d)), Platform: platformName(d)}
+	n := &treeJSON{descriptorJSON: *newDescriptor(bare(d)), Platform: oci.PlatformName(d)}
 	m := b.graph.Manifest(d.Digest)
 	switch {
 	case m == nil:
@@ -256,18 +275,6 @@ func artifactTypeOf(d oci.Descriptor) string {
 		return ""
 	}
 	return d.ArtifactType
-}
-
-// platformName returns os/architecture[/variant] of an entry of an index.
-func platformName(d oci.Descriptor) string {
-	if d.Platform == nil {
-		return ""
-	}
-	name := d.Platform.OS + "/" + d.Platform.Architecture
-	if d.Platform.Variant != "" {
-		name += "/" + d.Platform.Variant
-	}
-	return name
 }
 
 // newTreeSignature returns what a signature of a subject says.

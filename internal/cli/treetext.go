@@ -100,7 +100,11 @@ func (v *verdictJSON) word() string {
 		word = "no verdict"
 	}
 	if s := v.Verdict.Accepted(); s != nil && v.ExitCode == exitOK {
-		word += ", signed by " + cmp.Or(s.Subject, "a signer without a subject")
+		by := ", signed by "
+		if v.Verdict.CoveredBy != "" {
+			by = ", covered by the index " + shortDigest(v.Verdict.CoveredBy) + " signed by "
+		}
+		word += by + cmp.Or(s.Subject, "a signer without a subject")
 	}
 	return word
 }

@@ -209,11 +209,12 @@ func parseCertificates(file string, data []byte) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// storeWarnings shows what is odd about the stores that verdicts rest on.
-func (a *app) storeWarnings(v *notation.Verifier, doc *verifyDocument) {
+// storeWarnings shows what is odd about the stores that verdicts rest on: those of
+// the statements that applied.
+func (a *app) storeWarnings(v *notation.Verifier, applied func(statement string) bool) {
 	seen := map[trust.StoreRef]bool{}
 	for _, s := range v.Policy.Statements() {
-		if !doc.applied(s.Name()) {
+		if !applied(s.Name()) {
 			continue
 		}
 		for _, ref := range s.Stores() {

@@ -8,18 +8,29 @@ import (
 	"strings"
 
 	"github.com/notaryv2/notation"
+	"github.com/notaryv2/notation/audit"
 	"github.com/notaryv2/notation/oci"
+	"github.com/notaryv2/notation/reason"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 )
 
-// maxParallel bounds the artifacts that are verified at the same time.
-const maxParallel = 4
+const (
+	// maxParallel bounds the artifacts that are verified at the same time, where
+	// nothing adapts to the registry.
+	maxParallel = 4
+	// maxIndexes bounds the indexes whose manifests are: the library verifies
+	// several of them at the same time itself.
+	maxIndexes = 1
+)
 
 // verifyOptions are the flags of verify.
 type verifyOptions struct {
-	targets targetOptions
-	judge   judgeOptions
+	targets   targetOptions
+	judge     judgeOptions
+	reports   reportOptions
+	platforms []string
+	recursive bool
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -33,8 +44,20 @@ An artifact passes if one of its signatures passes every check that the policy
 enforces. The result is one verdict for each reference, in their order, and the
 worst of them decides the exit code: from best to worst 0, 3, 2, 4, 1.
 
+Where REF names an index of images for several platforms, the verdict is about
+the index alone. --platform asks about the image in it that is for a platform,
+--recursive about the index and every manifest in it, of which all must pass.
+Each gets a verdict. An image is judged by its own signatures; where the trust
+policy says indexCovers: manifests, that of the index is good for it, too.
+
 REF is registry/repository@digest or registry/repository:tag. A tag is resolved
 once; what it named is printed by digest.
+
+A list of --from-file may be of any length, and how many artifacts are verified
+at a time adapts to the registry. Of more than 10,000 references, what they
+amount to is printed in place of each verdict; --report jsonl=FILE writes what
+was decided about each, whatever their number. Such a list may take as long as
+it takes unless --timeout is given.
 
 Where certificates name somebody who knows whether they were revoked, that one
 is asked, and the answers are kept for as long as they hold. --offline asks
@@ -44,6 +67,12 @@ runs only where a signature demands it, once its signer is trusted.
 ` + statelessHelp,
 		Example: `  # Verify by digest with the trust policy and stores of the configuration directory
   notation verify localhost:5000/net-monitor@sha256:9d3c3c7b0e5d28a7a8aee0df0a71c4d3f6b2f9c8e1a5b7d6c4f3e2d1c0b9a8f7
+
+  # Verify the image of an index that is for a platform
+  notation verify --platform linux/arm64 localhost:5000/net-monitor:v1
+
+  # Verify an index and all that is in it
+  notation verify --recursive localhost:5000/net-monitor:v1
 
   # Verify every image of a list, without any files of the home directory
   notation verify --from-file images.txt --policy policy.json --trust-store certs/
@@ -63,16 +92,51 @@ runs only where a signature demands it, once its signer is trusted.
 	cmd = a.leaf(cmd, 0, -1, func(ctx context.Context, args []string) (document, error) {
 		return a.verify(ctx, cmd, o, args)
 	})
+	f := cmd.Flags()
+	f.StringArrayVar(&o.platforms, "platform", nil, "verify the image of an index that is for `OS/ARCH[/VARIANT]`; may be given again")
+	f.BoolVar(&o.recursive, "recursive", false, "verify an index and every manifest in it, and require that all pass")
+	o.reports.register(cmd)
 	o.judge.register(cmd)
 	o.targets.registerMany(cmd)
 	return cmd
 }
 
+// check refuses flags that contradict each other.
+func (o *verifyOptions) check(a *app, cmd *cobra.Command) error {
+	if err := o.reports.check(a, cmd); err != nil {
+		return err
+	}
+	if len(o.reports.reports) > 0 && o.targets.layout && o.judge.scope == "" {
+		return a.usage(cmd, reason.UsageFlag, "reports are about artifacts of repositories", "give with --scope the repository of what is in the image layout")
+	}
+	if o.recursive && len(o.platforms) > 0 {
+		return a.usage(cmd, reason.UsageFlag, "--recursive verifies every manifest of an index, and --platform one of them", "give one or the other")
+	}
+	for _, p := range o.platforms {
+		parts := strings.Split(p, "/")
+		if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") {
+			return reason.Errorf(reason.UsageFlag, "flag '--platform' cannot be %s", quote(p)).
+				WithHint("write OS/ARCH or OS/ARCH/VARIANT, as in linux/arm64")
+		}
+	}
+	return o.judge.check(a, cmd, o.targets.layout)
+}
+
 func (a *app) verify(ctx context.Context, cmd *cobra.Command, o *verifyOptions, args []string) (document, error) {
-	if err := o.judge.check(a, cmd, o.targets.layout); err != nil {
+	if err := o.check(a, cmd); err != nil {
 		return nil, err
 	}
 	o.targets.registry.stateless = o.judge.trust.stateless()
+	long, err := o.isLong(ctx, a, cmd, len(args))
+	if o.targets.list != nil {
+		defer o.targets.list.done()
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case long:
+		return a.verifyLong(ctx, cmd, o, args)
+	}
 	targets, err := a.targets(ctx, cmd, &o.targets, args)
 	if err != nil {
 		return nil, err
@@ -81,13 +145,38 @@ func (a *app) verify(ctx context.Context, cmd *cobra.Command, o *verifyOptions, 
 	if err != nil {
 		return nil, err
 	}
+	pace := audit.NewPace(0)
+	o.targets.registry.busy = pace.Busy
 	open, err := a.opener(ctx, &o.targets, targets...)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := a.network(ctx)
 	defer cancel()
-	return judge.all(ctx, a, targets, func(t target) (oci.Repository, error) { return open(t, o.judge.scope) })
+	open = a.cached(open)
+	in := func(t target) (oci.Repository, error) { return open(t, o.judge.scope) }
+	if len(targets) > 1 {
+		judge.verifier = audit.Prepare(judge.verifier)
+	}
+	parallel, decide := maxIndexes, judge.recursive
+	switch {
+	case o.recursive:
+	case len(o.platforms) > 0:
+		decide = func(ctx context.Context, repo oci.Repository, ref oci.Reference) []notation.Decision {
+			all, _ := judge.verifier.VerifyPlatforms(ctx, repo, ref, o.platforms...) // the error is that of one of them
+			return all
+		}
+	default:
+		parallel, decide = audit.DefaultConcurrency, judge.paced(pace)
+	}
+	doc, err := judge.allBy(ctx, a, targets, in, parallel, decide)
+	return a.reportVerdicts(o, doc, err)
+}
+
+// recursive decides about an index and everything in it.
+func (j *judge) recursive(ctx context.Context, repo oci.Repository, ref oci.Reference) []notation.Decision {
+	all, _ := j.verifier.VerifyRecursive(ctx, repo, ref) // the error is that of one of them
+	return all
 }
 
 // warnLenient says on standard error that exit code 0 does not mean what it
@@ -125,24 +214,34 @@ func (v verdictJSON) shownName() string {
 }
 
 // verifyAll verifies the targets, some at a time, and keeps their order.
-func verifyAll(ctx context.Context, targets []target, verify func(context.Context, target) (*notation.Verdict, error)) *verifyDocument {
-	doc := &verifyDocument{Verdicts: make([]verdictJSON, len(targets))}
+func verifyAll(ctx context.Context, targets []target, parallel int, verify func(context.Context, target) []notation.Decision) *verifyDocument {
+	all := make([][]notation.Decision, len(targets))
 	var group errgroup.Group
-	group.SetLimit(maxParallel)
+	group.SetLimit(parallel)
 	for i, t := range targets {
 		group.Go(func() error {
-			verdict, err := verify(ctx, t)
-			doc.Verdicts[i] = newVerdict(t, verdict, err)
+			all[i] = verify(ctx, t)
 			return nil
 		})
 	}
 	_ = group.Wait() // its functions return no errors
+	doc := &verifyDocument{Verdicts: make([]verdictJSON, 0, len(targets))}
+	for i, decisions := range all {
+		for k, d := range decisions {
+			v := newVerdict(targets[i], d.Verdict, d.Err)
+			v.more = k > 0
+			doc.Verdicts = append(doc.Verdicts, v)
+		}
+	}
 	return doc
 }
 
 // verifyDocument is the result of verify.
 type verifyDocument struct {
 	Verdicts []verdictJSON `json:"verdicts"`
+	Reports  []reportJSON  `json:"reports,omitempty"`
+
+	silent bool // a report has taken the place of the text
 }
 
 // verdictJSON is what was decided about one reference: the library's verdict,
@@ -155,6 +254,7 @@ type verdictJSON struct {
 	Error     *errorJSON        `json:"error,omitempty"`
 
 	target target
+	more   bool // not the first of its target
 	err    error
 }
 

@@ -145,7 +145,7 @@ func TestSeveralReferences(t *testing.T) {
 	u.runWith(t.Context(), good+"\n", "verify", "--ca-cert", acme.root, "--from-file", "-").want(0, "Successfully")
 	u.runWith(t.Context(), "# nothing\n", "verify", "--ca-cert", acme.root, "--from-file", "-").wantError(2, "holds no reference")
 	u.runWith(t.Context(), strings.Repeat("x", 70_000), "verify", "--from-file", "-").wantError(2, "no list of references")
-	u.runWith(t.Context(), strings.Repeat("r/a:1\n", 10_001), "verify", "--from-file", "-").wantError(2, "more than 10000")
+	u.runWith(t.Context(), strings.Repeat("r/a:1\n", 10_001), "verify", "--recursive", "--from-file", "-").wantError(2, "more than 10000")
 	u.run("verify", "--from-file", filepath.Join(t.TempDir(), "none"), good).wantError(2)
 	// One bad reference: nothing is sent for the others.
 	before := reg.requests.Load()

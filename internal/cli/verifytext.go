@@ -13,6 +13,9 @@ import (
 )
 
 func (d *verifyDocument) text(p *page) {
+	if d.silent {
+		return
+	}
 	for i, v := range d.Verdicts {
 		if i > 0 {
 			p.line("")
@@ -44,6 +47,9 @@ func (v verdictJSON) text(p *page) {
 	default:
 		p.styledLine(bad, "Rejected %s", name)
 	}
+	if v.Verdict.Index != "" {
+		p.line("  %s", foundIn(v.Verdict))
+	}
 	if len(v.Verdict.Signatures) > 0 {
 		p.table("  ", signatureTable(v.Verdict.Signatures))
 	}
@@ -55,6 +61,18 @@ func (v verdictJSON) text(p *page) {
 	if s := v.Verdict.Accepted(); s != nil && v.Verdict.Outcome == notation.Passed {
 		p.line("  %s", acceptedBecause(v.Verdict, s))
 	}
+}
+
+// foundIn says where the artifact was found, and whether that is why it passes.
+func foundIn(v *notation.Verdict) string {
+	where := "in the index " + string(v.Index)
+	if v.Platform != "" {
+		where = named(v.Platform) + ", " + where
+	}
+	if v.CoveredBy != "" {
+		where += ", covered by the signature of the index " + string(v.CoveredBy)
+	}
+	return where
 }
 
 // acceptedBecause says on what the success rests.
@@ -122,6 +140,9 @@ func signatureTable(signatures []notation.SignatureVerdict) [][]cell {
 			rows = append(rows, row(fmt.Sprintf("  time stamp: %s, policy %s, by %s, trust store %s", timeRange(t), t.Policy, t.Authority, t.Store)))
 		}
 		for _, f := range s.Findings {
+			if f.Check == notation.CheckRevocation && f.Outcome == notation.Passed && s.Outcome == notation.Passed {
+				rows = append(rows, row("  revocation: "+f.Message)) // how fresh that is
+			}
 			if f.Message != "" && f.Outcome != notation.Passed && f.Outcome != notation.Skipped {
 				rows = append(rows, row(fmt.Sprintf("  %s: %s [%s]", f.Check, f.Message, f.Reason)))
 			}

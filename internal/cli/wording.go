@@ -30,6 +30,9 @@ func reword(verdict *notation.Verdict, err error, wordings ...wording) error {
 		for i := range verdict.Signatures {
 			rewordFindings(verdict.Signatures[i].Findings, w)
 		}
+		if verdict.CoveringSignature != nil {
+			rewordFindings(verdict.CoveringSignature.Findings, w)
+		}
 		if told, ok := errors.AsType[*notation.VerdictError](err); ok && told.Cause != nil {
 			cause := *told.Cause
 			cause.Message, cause.Hint = w(cause.Code, cause.Message, cause.Hint)
@@ -110,6 +113,19 @@ const noPluginDirectory = "the directory of the plugins is not known; set $NOTAT
 func (o *judgingOptions) wording(code reason.Code, message, hint string) (newMessage, newHint string) {
 	if code == reason.PluginNotFound && !o.pluginsKnown {
 		return message, noPluginDirectory
+	}
+	return message, hint
+}
+
+// indexWording names the command and the policy by which a manifest of an index
+// can pass that has no good signature of its own.
+func (o *trustOptions) indexWording(code reason.Code, message, hint string) (newMessage, newHint string) {
+	if code != reason.VerifyIndexNotAsked && (code != reason.VerifyUnsigned || !strings.Contains(hint, "indexCovers")) {
+		return message, hint
+	}
+	hint = "sign it too, as with 'notation sign --recursive'; or, if its index is signed, let that do by a trust policy of \"version\": \"1.1\" with \"indexCovers\": \"manifests\""
+	if len(o.caCerts) > 0 {
+		hint += ", given with --policy and --trust-store in place of --ca-cert"
 	}
 	return message, hint
 }

@@ -45,8 +45,11 @@ func UnmarshalOpen(data []byte, v any) error {
 	if err := unmarshal(data, v, json.RejectUnknownMembers(false)); err != nil {
 		return err
 	}
-	// Other readers match names without regard to case. Read the text as they
-	// do and insist on the same result.
+	// Other readers match names without regard to case. Where that may matter,
+	// read the text as they do and insist on the same result.
+	if !namesOf(reflect.TypeOf(v)).mayVary(data) {
+		return nil
+	}
 	loose := reflect.New(reflect.TypeOf(v).Elem())
 	err := unmarshal(data, loose.Interface(), json.MatchCaseInsensitiveNames(true))
 	if err != nil || !reflect.DeepEqual(v, loose.Interface()) {

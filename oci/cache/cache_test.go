@@ -20,6 +20,7 @@ import (
 type repo struct {
 	content map[digest.Digest][]byte
 	types   map[digest.Digest]string // as the registry calls them
+	listed  []oci.Descriptor
 
 	mu    sync.Mutex
 	asked []string
@@ -54,7 +55,7 @@ var errGone = errors.New("gone")
 func (r *repo) Name() string { return "registry.example/app" }
 func (r *repo) Referrers(context.Context, digest.Digest, oci.ReferrersOptions) (oci.Listing, error) {
 	r.ask("list")
-	return oci.Listing{}, nil
+	return oci.Listing{Referrers: r.listed}, nil
 }
 func (r *repo) Attach(context.Context, oci.Reference, func(oci.Descriptor) (oci.Attachment, error)) (oci.Attached, error) {
 	r.ask("attach")
@@ -203,8 +204,21 @@ func TestResolve(t *testing.T) {
 			if _, _ = cached.Resolve(t.Context(), elsewhere); r.requests() != "content" {
 				t.Error("another repository is answered from the cache")
 			}
-			if l, err := cached.Referrers(t.Context(), digest.FromString(manifest), oci.ReferrersOptions{}); err != nil || len(l.Referrers) != 0 || r.requests() != "list" {
+			if l, err := cached.Referrers(t.Context(), digest.FromString("other"), oci.ReferrersOptions{}); err != nil || len(l.Referrers) != 0 || r.requests() != "list" {
 				t.Error("a listing is not asked for")
+			}
+			// That it is empty says nothing if the subject is gone.
+			if _, err := cached.Referrers(t.Context(), digest.FromString(manifest), oci.ReferrersOptions{}); err != nil || r.requests() != "list resolve" {
+				t.Errorf("an empty listing: %v", err)
+			}
+			gone := newRepo()
+			if _, err := c.Repository(resolver{gone}).Referrers(t.Context(), digest.FromString(manifest), oci.ReferrersOptions{}); !errors.Is(err, errGone) {
+				t.Errorf("the listing of what is gone: %v", err)
+			}
+			gone.listed = []oci.Descriptor{describe("x")}
+			gone.requests()
+			if _, err := c.Repository(resolver{gone}).Referrers(t.Context(), digest.FromString(manifest), oci.ReferrersOptions{}); err != nil || gone.requests() != "list" {
+				t.Errorf("a listing: %v", err)
 			}
 			if _, err := cached.Resolve(t.Context(), byDigest(t, "not there")); !errors.Is(err, errGone) || r.requests() != "content" {
 				t.Errorf("missing: %v", err)
@@ -352,6 +366,44 @@ func TestBound(t *testing.T) {
 				t.Error("a file that is being written was removed")
 			}
 		})
+	}
+}
+
+// TestSmallEntries: what an entry takes beside its content counts, too.
+func TestSmallEntries(t *testing.T) {
+	t.Parallel()
+	const room = 40
+	m := &memory{max: 2 * room * recordBytes}
+	dir := t.TempDir()
+	for i := range 10 * room {
+		d := digest.FromString(fmt.Sprint(i))
+		m.put(d, []byte{byte(i)})
+		m.drop("sha256:not there")
+		if n := len(m.recent) + len(m.earlier); n > 2*room {
+			t.Fatalf("%d entries", n)
+		}
+		if err := os.WriteFile(filepath.Join(dir, d.Encoded()), []byte{byte(i)}, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tidy(dir, room*blockBytes)
+	if files, err := os.ReadDir(dir); err != nil || len(files) == 0 || len(files) > room {
+		t.Errorf("%d files, %v", len(files), err)
+	}
+}
+
+// TestTidySparesOthers: a directory may hold what was never a cache's.
+func TestTidySparesOthers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"notes.txt", "salt", strings.Repeat("g", 64), strings.Repeat("a", 63)} {
+		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, 100), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tidy(dir, 0)
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 4 {
+		t.Errorf("%v, %v", files, err)
 	}
 }
 

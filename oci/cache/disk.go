@@ -28,6 +28,18 @@ type disk struct {
 // beginning is what the name of a file that is being written begins with.
 const beginning = ".new-"
 
+// minNameDigits is how long the name of an entry is at least: that of a SHA-256.
+const minNameDigits = 64
+
+// isEntry reports whether a file of that name was made here. What somebody else
+// has put into the directory stays.
+func isEntry(name string) bool {
+	return len(name) >= minNameDigits && strings.Trim(name, "0123456789abcdef") == ""
+}
+
+// onDisk is what a file of so many bytes takes.
+func onDisk(size int64) int64 { return (size + blockBytes - 1) / blockBytes * blockBytes }
+
 func (s *disk) path(d digest.Digest) string {
 	hex := d.Encoded()
 	return filepath.Join(s.dir, string(d.Algorithm()), hex[:2], hex)
@@ -60,7 +72,7 @@ func (s *disk) put(d digest.Digest, content []byte) {
 	}
 	s.mu.Lock()
 	before, known := s.written[dir]
-	s.written[dir] = before + int64(len(content))
+	s.written[dir] = before + onDisk(int64(len(content)))
 	due := !known || s.written[dir] > tidyStep
 	if due {
 		s.written[dir] = 0
@@ -108,10 +120,10 @@ func tidy(dir string, bound int64) {
 		info, err := e.Info()
 		switch {
 		case err != nil || !info.Mode().IsRegular():
-		case !strings.HasPrefix(e.Name(), beginning):
+		case isEntry(e.Name()):
 			files = append(files, info)
-			total += info.Size()
-		case time.Since(info.ModTime()) > orphanAge:
+			total += onDisk(info.Size())
+		case strings.HasPrefix(e.Name(), beginning) && time.Since(info.ModTime()) > orphanAge:
 			_ = os.Remove(filepath.Join(dir, e.Name()))
 		}
 	}
@@ -126,6 +138,6 @@ func tidy(dir string, bound int64) {
 			break
 		}
 		_ = os.Remove(filepath.Join(dir, info.Name()))
-		total -= info.Size()
+		total -= onDisk(info.Size())
 	}
 }

@@ -11,6 +11,12 @@ const (
 	// maxEntry bounds one entry. Most are of one to eight kibibytes.
 	maxEntry = 512 << 10
 
+	// blockBytes is what the smallest file takes on most disks, and recordBytes
+	// more than what an entry in memory takes beside its content: of small entries
+	// there would be thousands of times as many else.
+	blockBytes  = 4 << 10
+	recordBytes = 256
+
 	// shards is the number of directories of one algorithm: a digest begins with
 	// one of 256 bytes.
 	shards = 256

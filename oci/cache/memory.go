@@ -40,8 +40,9 @@ func (m *memory) put(d digest.Digest, content []byte) {
 
 // add puts new content into the recent generation. m.mu is held.
 func (m *memory) add(d digest.Digest, content []byte) {
-	if m.size += int64(len(content)); m.recent == nil || m.size > m.max/2 {
-		m.earlier, m.recent, m.size = m.recent, map[digest.Digest][]byte{}, int64(len(content))
+	takes := int64(len(content) + recordBytes)
+	if m.size += takes; m.recent == nil || m.size > m.max/2 {
+		m.earlier, m.recent, m.size = m.recent, map[digest.Digest][]byte{}, takes
 	}
 	m.recent[d] = content
 }
@@ -49,7 +50,9 @@ func (m *memory) add(d digest.Digest, content []byte) {
 func (m *memory) drop(d digest.Digest) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.size -= int64(len(m.recent[d]))
+	if content, ok := m.recent[d]; ok {
+		m.size -= int64(len(content) + recordBytes)
+	}
 	delete(m.recent, d)
 	delete(m.earlier, d)
 }

@@ -78,6 +78,24 @@ func typeOf(content []byte) string {
 	return m.MediaType
 }
 
+// Referrers implements [oci.Repository]. Where the list is empty and Resolve may
+// have been answered from the cache, it asks whether the subject is there at all:
+// what is gone is not unsigned.
+func (r *repository) Referrers(ctx context.Context, subject digest.Digest, o oci.ReferrersOptions) (oci.Listing, error) {
+	l, err := r.Repository.Referrers(ctx, subject, o)
+	if err != nil || len(l.Referrers) > 0 {
+		return l, err
+	}
+	if _, ok := r.known(subject); !ok {
+		return l, nil
+	}
+	ref, err := oci.ParseReference(r.Name() + "@" + string(subject))
+	if err == nil {
+		_, err = r.Repository.Resolve(ctx, ref)
+	}
+	return l, err
+}
+
 // known returns the descriptor of a manifest in the cache that says of itself
 // what it is. Others are of the type that the registry sends them as.
 func (r *repository) known(d digest.Digest) (oci.Descriptor, bool) {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/notaryv2/notation/oci"
@@ -52,6 +53,13 @@ type Options struct {
 	// needed. "": tokens live as long as the Client.
 	TokenDir string
 
+	// Busy, if not nil, is told of each answer by which a registry, host[:port],
+	// or its token service says that it has too many requests or cannot serve
+	// any now (429 and 503), and for how long it asks to be left alone; 0: it
+	// does not say. Requests are tried again all the same, so this is for whoever
+	// decides how many there are at a time. It is called by many goroutines.
+	Busy func(registry string, wait time.Duration)
+
 	// Logger gets one debug line per round trip, retry and credential, without
 	// secrets; nil: none.
 	Logger *slog.Logger
@@ -65,6 +73,7 @@ type Client struct {
 	tokens  *tokenCache
 	logins  *loginMemo
 	tags    *tagLocks
+	configs *sharedConfigs
 	timing  timing
 	// sleep waits for d or the context's end. Tests replace it.
 	sleep func(ctx context.Context, d time.Duration) error
@@ -77,6 +86,7 @@ func NewClient(o Options) *Client {
 		log:     o.Logger,
 		tokens:  newTokenCache(),
 		tags:    newTagLocks(),
+		configs: newSharedConfigs(),
 		timing:  defaultTiming(),
 		sleep:   sleep,
 	}
@@ -124,6 +134,10 @@ type Repository struct {
 	host   string        // where requests go
 	scheme string
 	auth   *auth.Client
+
+	// losesReferrers is set once the registry has not listed some of several
+	// referrers that it was sent at the same time.
+	losesReferrers atomic.Bool
 }
 
 var _ oci.Repository = (*Repository)(nil)

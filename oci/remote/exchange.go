@@ -84,6 +84,7 @@ func (r *Repository) repoURL(parts ...string) *url.URL {
 func (r *Repository) do(ctx context.Context, q request) (*response, error) {
 	for try := 1; ; try++ {
 		p, err := r.attempt(ctx, q)
+		r.tellBusy(p, err)
 		wait, again := r.retry(ctx, q, try, p, err)
 		if !again {
 			if err != nil {

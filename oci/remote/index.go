@@ -52,7 +52,14 @@ func parseIndex(raw []byte, mediaType string) (*index, error) {
 		MediaType     string         `json:"mediaType"`
 		Manifests     strictjson.Raw `json:"manifests"`
 	}
-	if err := strictjson.UnmarshalOpen(raw, &w); err != nil {
+	x := &index{}
+	err := strictjson.UnmarshalOpen(raw, &x.members)
+	if err == nil {
+		// The list, which is nearly all of the text, is not read again.
+		err = strictjson.UnmarshalOpen(x.rest(), &w)
+		w.Manifests = x.members["manifests"]
+	}
+	if err != nil {
 		if !claimsJSON(raw, mediaType) {
 			return nil, errNoIndex
 		}
@@ -71,10 +78,6 @@ func parseIndex(raw []byte, mediaType string) (*index, error) {
 	case w.Manifests == nil:
 		return nil, errNoIndex
 	}
-	x := &index{}
-	if err := strictjson.UnmarshalOpen(raw, &x.members); err != nil {
-		return nil, err
-	}
 	// Some registries write an empty list as null.
 	if !bytes.Equal(w.Manifests, []byte("null")) {
 		if err := strictjson.UnmarshalOpen(w.Manifests, &x.all); err != nil {
@@ -83,6 +86,17 @@ func parseIndex(raw []byte, mediaType string) (*index, error) {
 	}
 	x.parseEntries()
 	return x, nil
+}
+
+// rest returns the index's text without the list.
+func (x *index) rest() []byte {
+	rest := maps.Clone(x.members)
+	delete(rest, "manifests")
+	raw, err := strictjson.Marshal(rest)
+	if err != nil {
+		return nil // which is no JSON
+	}
+	return raw
 }
 
 // claimsJSON reports whether something was sent as JSON, or looks so.

@@ -29,11 +29,26 @@ const (
 	speculativePosts = 2 // upload sessions opened before the blobs are known: envelope and config
 )
 
+// Bounds on listings of names: the repositories of a registry, and the tags of a
+// repository. They are read a page at a time, so that what counts is the page.
+const (
+	namesPerPage   = 1000       // asked for; what registries give is up to them
+	maxNamesPage   = 8 << 20    // one page, in bytes: a registry may know no pages
+	maxNamePages   = 200_000    // pages of one listing
+	maxNames       = 20_000_000 // names of one listing
+	maxBarrenPages = 100        // pages in a row that hold no name of use
+)
+
 // Bounds on retries and on writing the referrers tag.
 const (
 	// maxTries bounds how often one request is sent because of 429, 5xx or a
 	// broken connection.
 	maxTries = 4
+	// maxSessions bounds the fresh upload sessions in which one blob is sent.
+	maxSessions = 3
+	// maxSharedConfigs bounds the repositories of which it is remembered that
+	// they have the config of signatures.
+	maxSharedConfigs = 10_000
 	// maxTagTries bounds the writes of one entry into the referrers tag.
 	maxTagTries = 24
 	// maxQuietLooks bounds the further looks at a tag that others write too.

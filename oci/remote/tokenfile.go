@@ -37,8 +37,9 @@ type tokenFile struct {
 }
 
 const (
-	saltFile  = "salt"
-	saltBytes = 32
+	saltFile    = "salt"
+	saltBytes   = 32
+	tokenSuffix = ".json"
 )
 
 // salt returns what keeps the names and digests here from being guessed, made at
@@ -78,7 +79,7 @@ func sum(salt []byte, parts ...string) string {
 }
 
 func (t *tokenFiles) path(salt []byte, origin, scopes string) string {
-	return filepath.Join(t.dir, sum(salt, "token", origin, scopes)+".json")
+	return filepath.Join(t.dir, sum(salt, "token", origin, scopes)+tokenSuffix)
 }
 
 func credentialSum(salt []byte, c auth.Credential) string {
@@ -131,8 +132,35 @@ func (t *tokenFiles) save(origin, scopes, token string, holds time.Duration, c a
 	t.tidy()
 }
 
+// isTokenFile reports whether a file of that name was made here, or begun and left
+// by a program that died. What somebody else has put into the directory stays.
+func isTokenFile(name string) bool {
+	rest, begun := strings.CutPrefix(name, ".")
+	hexadecimal := strings.TrimLeft(rest, "0123456789abcdef")
+	if len(rest)-len(hexadecimal) != hex.EncodedLen(sha256.Size) {
+		return false
+	}
+	return !begun && hexadecimal == tokenSuffix ||
+		begun && strings.HasPrefix(hexadecimal, tokenSuffix+".") && strings.HasSuffix(hexadecimal, ".tmp")
+}
+
 // tidy removes files that are too old to hold a token of use.
 func (t *tokenFiles) tidy() {
+	t.remove(func(info fs.FileInfo) bool { return t.now().Sub(info.ModTime()) > maxTokenAge })
+}
+
+// ForgetTokens removes the tokens that are kept in a directory of
+// [Options.TokenDir], those of all registries: the files do not tell of which they
+// are. "" and a directory that does not exist hold none.
+func ForgetTokens(dir string) {
+	(&tokenFiles{dir: dir}).remove(func(fs.FileInfo) bool { return true })
+}
+
+// remove removes files of tokens.
+func (t *tokenFiles) remove(which func(fs.FileInfo) bool) {
+	if info, err := os.Stat(t.dir); err != nil || !info.IsDir() { // a FIFO would be waited for
+		return
+	}
 	f, err := os.Open(t.dir)
 	if err != nil {
 		return
@@ -141,7 +169,7 @@ func (t *tokenFiles) tidy() {
 	_ = f.Close()
 	for _, e := range entries {
 		info, err := e.Info()
-		if err == nil && info.Mode()&fs.ModeType == 0 && e.Name() != saltFile && t.now().Sub(info.ModTime()) > maxTokenAge {
+		if err == nil && info.Mode()&fs.ModeType == 0 && isTokenFile(e.Name()) && which(info) {
 			_ = os.Remove(filepath.Join(t.dir, e.Name()))
 		}
 	}

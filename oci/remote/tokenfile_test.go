@@ -171,15 +171,17 @@ func TestTokenFileDamage(t *testing.T) {
 		now    time.Time
 		want   string
 	}{
-		"none":          {nil, now, "abc"},
-		"later":         {nil, now.Add(50 * time.Minute), "abc"},
-		"too late":      {nil, now.Add(59*time.Minute + 45*time.Second), ""},
-		"clock went":    {nil, now.Add(-24 * time.Hour), ""},
-		"truncated":     {func(_, p string) error { return os.Truncate(p, 20) }, now, ""},
-		"huge":          {func(_, p string) error { return os.Truncate(p, 1<<30) }, now, ""},
-		"line break":    {func(_, p string) error { return replace(p, `"abc"`, `"a\nb"`) }, now, ""},
-		"link":          {func(_, p string) error { return errors.Join(os.Rename(p, p+"2"), os.Symlink(p+"2", p)) }, now, ""},
-		"another salt":  {func(d, _ string) error { return os.WriteFile(filepath.Join(d, saltFile), make([]byte, saltBytes), 0o600) }, now, ""},
+		"none":       {nil, now, "abc"},
+		"later":      {nil, now.Add(50 * time.Minute), "abc"},
+		"too late":   {nil, now.Add(59*time.Minute + 45*time.Second), ""},
+		"clock went": {nil, now.Add(-24 * time.Hour), ""},
+		"truncated":  {func(_, p string) error { return os.Truncate(p, 20) }, now, ""},
+		"huge":       {func(_, p string) error { return os.Truncate(p, 1<<30) }, now, ""},
+		"line break": {func(_, p string) error { return replace(p, `"abc"`, `"a\nb"`) }, now, ""},
+		"link":       {func(_, p string) error { return errors.Join(os.Rename(p, p+"2"), os.Symlink(p+"2", p)) }, now, ""},
+		"another salt": {func(d, _ string) error {
+			return os.WriteFile(filepath.Join(d, saltFile), make([]byte, saltBytes), 0o600)
+		}, now, ""},
 		"short salt":    {func(d, _ string) error { return os.Truncate(filepath.Join(d, saltFile), 3) }, now, ""},
 		"no salt":       {func(d, _ string) error { return os.Remove(filepath.Join(d, saltFile)) }, now, ""},
 		"another's sum": {func(_, p string) error { return replace(p, `"credential":"`, `"credential":"00`) }, now, ""},
@@ -269,6 +271,60 @@ func TestTokenFilesTogether(t *testing.T) {
 	group.Wait()
 	if s.tokens != 1 || s.blobs != 12 {
 		t.Errorf("%d tokens, %d blobs", s.tokens, s.blobs)
+	}
+}
+
+// TestRecallEnds: nobody waits for another's credential longer than he wants to.
+func TestRecallEnds(t *testing.T) {
+	t.Parallel()
+	s := &tokenService{answer: longLived}
+	dir := filepath.Join(t.TempDir(), "tokens")
+	first := open(t, s, Options{TokenDir: dir})
+	s.fetch(t, first)
+	asked := make(chan struct{})
+	r, err := New(first.name, Options{TokenDir: dir, Credentials: func(ctx context.Context, _ string) (Credential, error) {
+		close(asked)
+		<-ctx.Done()
+		return Credential{}, ctx.Err()
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow, end := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = r.Fetch(slow, blobOf(content), 100)
+	}()
+	<-asked
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Fetch(ctx, blobOf(content), 100); err == nil {
+		t.Error("fetched after the end")
+	}
+	end()
+	<-done
+}
+
+// TestTidySparesOthers: a directory may hold what was never a token's.
+func TestTidySparesOthers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	now := time.Now()
+	old := now.Add(-maxTokenAge - time.Hour)
+	sum := strings.Repeat("0a", 32)
+	for name, stays := range map[string]bool{
+		"notes.txt": true, "a.json": true, saltFile: true, sum: true, "." + sum + ".json": true, sum + ".json.tmp": true, ".x.json.ABCDEFGH.tmp": true,
+		sum + ".json": false, "." + sum + ".json.ABCDEFGH.tmp": false,
+	} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, old, old)); err != nil {
+			t.Fatal(err)
+		}
+		(&tokenFiles{dir, func() time.Time { return now }}).tidy()
+		if _, err := os.Stat(path); (err == nil) != stays {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

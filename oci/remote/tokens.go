@@ -26,7 +26,7 @@ type tokenCache struct {
 	// Of earlier runs, and the credential that they were given for; nil: none.
 	files      *tokenFiles
 	credential func(ctx context.Context, host string) (auth.Credential, error)
-	recalling  sync.Mutex
+	recalling  chan struct{}     // holds one while somebody looks for a file
 	looked     map[tokenKey]bool // for a file; guarded by recalling
 }
 
@@ -71,7 +71,7 @@ func (t *triedTokens) has(token string) bool {
 func newTokenCache() *tokenCache {
 	return &tokenCache{
 		schemes: map[string]auth.Scheme{}, tokens: map[tokenKey]string{}, flights: map[tokenKey]*flight{},
-		looked: map[tokenKey]bool{},
+		recalling: make(chan struct{}, 1), looked: map[tokenKey]bool{},
 	}
 }
 
@@ -86,14 +86,19 @@ func (c *tokenCache) GetScheme(ctx context.Context, registry string) (auth.Schem
 	return auth.SchemeUnknown, errdef.ErrNotFound
 }
 
-// recall looks, once, for a token of an earlier run. Who comes meanwhile waits:
-// without the token a request would be refused.
+// recall looks, once, for a token of an earlier run. Who comes meanwhile waits,
+// as without the token a request would be refused, but no longer than ctx: the
+// credential may be asked of a program.
 func (c *tokenCache) recall(ctx context.Context, registry string) {
 	if c.files == nil {
 		return
 	}
-	c.recalling.Lock()
-	defer c.recalling.Unlock()
+	select {
+	case c.recalling <- struct{}{}:
+		defer func() { <-c.recalling }()
+	case <-ctx.Done():
+		return
+	}
 	key := tokenKey{registry, auth.SchemeBearer, hinted(ctx, registry)}
 	c.mu.Lock()
 	_, there := c.tokens[key]
