@@ -207,7 +207,9 @@ func TestCopyKilledIntoRegistries(t *testing.T) {
 			t.Parallel()
 			p := newPromoted(t)
 			writes := &gallows{counts: func(r *http.Request) bool { return r.Method == http.MethodPut || r.Method == http.MethodPost }}
-			fresh := func() string { return registries.New(t, kind, registries.Options{Wrap: writes.wrap}).Host() + "/app:v1" }
+			fresh := func() string {
+				return registries.New(t, kind, registries.Options{Wrap: writes.wrap}).Host() + "/app:v1"
+			}
 			n, _ := writes.run(t, p.home, 0, "copy", p.ref, fresh())
 			for _, at := range points(n) {
 				ref, before := fresh(), ""

@@ -12,7 +12,6 @@ import (
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/oci/remote"
 	"github.com/notaryv2/notation/signer"
-	"github.com/notaryv2/notation/test/fixture"
 	"github.com/notaryv2/notation/test/proxy"
 	"github.com/notaryv2/notation/test/registries"
 	"github.com/notaryv2/notation/trust"
@@ -94,15 +93,7 @@ func parseReference(t *testing.T, s string) oci.Reference {
 // digest at host.
 func pushTestImage(t *testing.T, r *registries.Registry, host string) oci.Reference {
 	t.Helper()
-	repo, err := fixture.Repository(r.Host()+"/net-monitor:v1", registries.Username, registries.Password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := fixture.PushImage(t.Context(), repo, "net-monitor")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parseReference(t, host+"/net-monitor@"+image.Digest.String())
+	return parseReference(t, host+"/net-monitor@"+pushNamed(t, r, "net-monitor").Digest().String())
 }
 
 // TestRequests counts round trips and looks for requests made twice.
