@@ -48,6 +48,9 @@ func TestCertificateTimes(t *testing.T) {
 				t.Parallel()
 				verdict, err := decide(t, at(v, tt.now), env)
 				tt.want.compare(t, verdict, err)
+				if end := verdict.Signatures[0].CertificateExpiry; !end.Equal(to) || end.Location() != time.UTC {
+					t.Errorf("the first certificate ends at %v, want %v", end, to)
+				}
 				permissive := at(v, tt.now)
 				permissive.Policy = policy(t, "permissive", "")
 				verdict, err = decide(t, permissive, env)

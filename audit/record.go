@@ -20,7 +20,10 @@ type Record struct {
 	// Tags are those that named the artifact when they were listed, in order;
 	// none if it was given by its digest.
 	Tags []string `json:"tags,omitempty"`
-	// Digest is that of the artifact; "" if a tag could not be resolved.
+	// MoreTags counts those that are not among Tags, which are at most MaxTags.
+	MoreTags int `json:"moreTags,omitzero"`
+	// Digest is that of the artifact; "" if a tag could not be resolved or, where
+	// there is no tag either, the tags of the repository could not be listed.
 	Digest digest.Digest `json:"digest,omitempty"`
 
 	// Outcome is that of the verdict: passed, rejected, unsigned, undecided or
@@ -55,8 +58,9 @@ type Signature struct {
 	Root     string         `json:"root,omitempty"`
 	// Expiry is that of the signature, zero if it has none. CertificateExpiry is
 	// when the first certificate of the chain ends, and Timestamped says that a
-	// good time stamp keeps the signature beyond that.
+	// good time stamp, or the word of a signing authority, keeps the signature
+	// beyond that.
 	Expiry            time.Time `json:"expiry,omitzero"`
 	CertificateExpiry time.Time `json:"certificateExpiry,omitzero"`
-	Timestamped       bool      `json:"timestamped,omitempty"`
+	Timestamped       bool      `json:"timestamped,omitzero"`
 }

@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -54,8 +55,42 @@ func (w Writer) Write(path string, data []byte, mode fs.FileMode) error {
 	if err := checkTarget(path); err != nil {
 		return err
 	}
-	_, err := w.put(path, data, mode, func(temp string) error { return os.Rename(temp, path) })
+	_, err := w.put(path, content(data), mode, func(temp string) error { return os.Rename(temp, path) })
 	return err
+}
+
+// Stream is [Writer.Write] for content that is too long to hold: fill writes it.
+// An error of fill that has a reason is returned as it is.
+func (w Writer) Stream(path string, mode fs.FileMode, fill func(io.Writer) error) error {
+	if err := checkTarget(path); err != nil {
+		return err
+	}
+	buffered := func(f io.Writer, fault error) error {
+		b := bufio.NewWriter(f)
+		if err := fill(b); err != nil {
+			return err
+		}
+		if fault != nil {
+			return fault
+		}
+		return b.Flush()
+	}
+	_, err := w.put(path, buffered, mode, func(temp string) error { return os.Rename(temp, path) })
+	return err
+}
+
+// filler writes a file. With a fault it writes a part and returns that.
+type filler func(f io.Writer, fault error) error
+
+func content(data []byte) filler {
+	return func(f io.Writer, fault error) error {
+		if fault != nil {
+			_, _ = f.Write(data[:len(data)/2])
+			return fault
+		}
+		_, err := f.Write(data)
+		return err
+	}
 }
 
 // Create is [Writer.Write] for a file that must not exist yet; if it does, the
@@ -64,7 +99,7 @@ func (w Writer) Create(path string, data []byte, mode fs.FileMode) error {
 	if _, err := os.Lstat(path); err == nil {
 		return existsError(path)
 	}
-	published, err := w.put(path, data, mode, func(temp string) error {
+	published, err := w.put(path, content(data), mode, func(temp string) error {
 		err := os.Link(temp, path)
 		if err == nil {
 			_ = os.Remove(temp) // a second name of the finished file; harmless if it stays
@@ -91,8 +126,8 @@ func existsError(path string) error {
 
 // put writes a temporary file beside path and has publish give it its name. It
 // reports whether that was done, which may be so with an error, too.
-func (w Writer) put(path string, data []byte, mode fs.FileMode, publish func(temp string) error) (published bool, err error) {
-	temp, err := w.writeTemp(path, data, mode)
+func (w Writer) put(path string, fill filler, mode fs.FileMode, publish func(temp string) error) (published bool, err error) {
+	temp, err := w.writeTemp(path, fill, mode)
 	if err == nil {
 		err = w.before(OpRename, path)
 	}
@@ -128,7 +163,7 @@ func writeError(path string, err error) error {
 
 // writeTemp returns the path of a finished, synced file beside path. On an
 // error the path, if not empty, is to be removed.
-func (w Writer) writeTemp(path string, data []byte, mode fs.FileMode) (temp string, err error) {
+func (w Writer) writeTemp(path string, fill filler, mode fs.FileMode) (temp string, err error) {
 	if err := w.before(OpCreate, path); err != nil {
 		return "", err
 	}
@@ -142,11 +177,7 @@ func (w Writer) writeTemp(path string, data []byte, mode fs.FileMode) (temp stri
 			err = closeErr
 		}
 	}()
-	if err := w.before(OpWrite, path); err != nil {
-		_, _ = f.Write(data[:len(data)/2])
-		return temp, err
-	}
-	if _, err := f.Write(data); err != nil {
+	if err := fill(f, w.before(OpWrite, path)); err != nil {
 		return temp, err
 	}
 	if err := w.before(OpChmod, path); err != nil {

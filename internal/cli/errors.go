@@ -139,10 +139,15 @@ func quotedOr(words []string) string {
 	for i, w := range words {
 		quoted[i] = quote(w)
 	}
-	if n := len(quoted); n > 1 {
-		return strings.Join(quoted[:n-1], ", ") + " or " + quoted[n-1]
+	return orList(quoted)
+}
+
+// orList lists words: a, b or c.
+func orList(words []string) string {
+	if n := len(words); n > 1 {
+		return strings.Join(words[:n-1], ", ") + " or " + words[n-1]
 	}
-	return strings.Join(quoted, "")
+	return strings.Join(words, "")
 }
 
 // quote puts a word that a user typed between single quotes, as in a shell.

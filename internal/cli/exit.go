@@ -84,8 +84,10 @@ func exitCode(err error) int {
 	switch code {
 	case reason.UsageInterrupted, reason.SignerInterrupted:
 		return exitUndecided
-	case reason.PolicyNoStatement:
+	case reason.PolicyNoStatement, reason.VerifyRootUntrusted, reason.VerifyIdentityUntrusted:
 		return exitRejected // every signature would be
+	case reason.UsageCertExpiring:
+		return exitRejected // a definite no to the one question asked, as of openssl x509 -checkend
 	case reason.OCIReference, reason.OCIReferenceIncomplete, reason.OCIRepositoryName,
 		reason.OCITagMismatch, reason.OCILayout:
 		return exitUsage // the user named something that cannot be

@@ -1,15 +1,18 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/notaryv2/notation"
+	"github.com/notaryv2/notation/internal/strictjson"
 	"github.com/notaryv2/notation/reason"
 )
 
@@ -29,6 +32,13 @@ const (
 // document is what a command has to say. Its JSON form is an object.
 type document interface {
 	text(p *page)
+}
+
+// streamed is a document whose JSON form is too long to be held.
+type streamed interface {
+	// members writes the members of the object, indented by two columns, without
+	// a line break before and after them.
+	members(w io.Writer) error
 }
 
 // wantsJSON looks for --output json before the flags are parsed, so that an
@@ -147,6 +157,9 @@ func (a *app) showJSON(err error, code int) error {
 	if marshalErr != nil {
 		return marshalErr
 	}
+	if long, ok := a.result.(streamed); ok {
+		return a.stream(body, long)
+	}
 	if a.result != nil {
 		members, marshalErr := marshal(a.result)
 		if marshalErr != nil {
@@ -165,6 +178,22 @@ func (a *app) showJSON(err error, code int) error {
 	return err
 }
 
+// stream writes the header and the members of a long result as one object.
+func (a *app) stream(header []byte, result streamed) error {
+	var b bytes.Buffer
+	if err := json.Indent(&b, header, "", "  "); err != nil {
+		return err
+	}
+	b.Truncate(b.Len() - len("\n}"))
+	w := bufio.NewWriter(a.env.Stdout)
+	_, _ = w.Write(append(b.Bytes(), ",\n"...)) // Flush returns its error, too
+	if err := result.members(w); err != nil {
+		return err
+	}
+	_, _ = w.WriteString("\n}\n")
+	return w.Flush()
+}
+
 // marshal encodes v. What a terminal might act upon is escaped: the text of a
 // signature is its signer's.
 func marshal(v any) ([]byte, error) {
@@ -174,29 +203,7 @@ func marshal(v any) ([]byte, error) {
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
-	return escapeJSON(bytes.TrimRight(b.Bytes(), "\n")), nil
-}
-
-// escapeJSON writes characters that cannot be printed as \u escapes. Outside
-// strings JSON holds none.
-func escapeJSON(data []byte) []byte {
-	printable := func(r rune) bool { return strconv.IsPrint(r) }
-	if bytes.IndexFunc(data, func(r rune) bool { return !printable(r) }) < 0 {
-		return data
-	}
-	var b bytes.Buffer
-	for _, r := range string(data) {
-		switch {
-		case printable(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			r -= 0x10000
-			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.Bytes()
+	return strictjson.EscapeUnprintable(bytes.TrimRight(b.Bytes(), "\n")), nil
 }
 
 // escape makes foreign text safe for a terminal: what cannot be printed, above

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -28,6 +29,8 @@ type targetOptions struct {
 	// Of commands that take several references.
 	fromFile      string
 	requireDigest bool
+
+	list *referenceFile // fromFile, if a command has opened it; nil: it is read here
 }
 
 // register adds the flags of a command that takes one reference.
@@ -104,11 +107,11 @@ func (a *app) targets(ctx context.Context, cmd *cobra.Command, o *targetOptions,
 	for _, arg := range args {
 		typed = append(typed, reference{text: arg})
 	}
-	if o.fromFile == "-" && o.registry.credentials.passwordStdin {
-		return nil, a.usage(cmd, reason.UsageFlag, "standard input cannot hold both the references and the password", "give the references in a file, or use 'notation login'")
+	if err := o.checkStdin(a, cmd); err != nil {
+		return nil, err
 	}
 	if o.fromFile != "" {
-		lines, err := a.readReferences(ctx, o.fromFile)
+		lines, err := a.readReferences(ctx, o)
 		if err != nil {
 			return nil, err
 		}
@@ -136,31 +139,39 @@ func (a *app) targets(ctx context.Context, cmd *cobra.Command, o *targetOptions,
 	return all, nil
 }
 
-// readReferences reads a list of references. Empty lines and those that begin
-// with # are left out.
-func (a *app) readReferences(ctx context.Context, file string) ([]reference, error) {
-	var data []byte
-	var err error
-	if file == "-" {
-		data, err = a.readStdin(ctx, maxReferenceBytes)
-	} else {
-		data, err = readNamed(ctx, file, maxReferenceBytes)
+// checkStdin refuses to read two things from standard input.
+func (o *targetOptions) checkStdin(a *app, cmd *cobra.Command) error {
+	if o.fromFile == "-" && o.registry.credentials.passwordStdin {
+		return a.usage(cmd, reason.UsageFlag, "standard input cannot hold both the references and the password", "give the references in a file, or use 'notation login'")
 	}
-	if err != nil {
-		return nil, err
+	return nil
+}
+
+// readReferences reads a list of references. Empty lines and those that begin
+// with # are left out. Of a list that is too long it gives as much as shows that.
+func (a *app) readReferences(ctx context.Context, o *targetOptions) ([]reference, error) {
+	list := o.list
+	if list == nil {
+		var data []byte
+		var err error
+		if o.fromFile == "-" {
+			data, err = a.readStdin(ctx, maxReferenceBytes)
+		} else {
+			data, err = readNamed(ctx, o.fromFile, maxReferenceBytes)
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = &referenceFile{name: o.fromFile, from: bytes.NewReader(data), size: int64(len(data))}
 	}
 	var refs []reference
-	n := 0
-	for line := range strings.Lines(string(data)) {
-		n++
-		text := strings.TrimSpace(line)
-		if text == "" || strings.HasPrefix(text, "#") {
-			continue
+	for ref, err := range list.references() {
+		if err != nil {
+			return nil, err
 		}
-		if len(text) > maxLineBytes {
-			return nil, reason.Errorf(reason.UsageArguments, "%q is no list of references: line %d is longer than %d bytes", file, n, maxLineBytes).WithHint("write one reference a line")
+		if refs = append(refs, ref); len(refs) > maxReferences {
+			break
 		}
-		refs = append(refs, reference{text, fmt.Sprintf("%s:%d", file, n)})
 	}
 	return refs, nil
 }

@@ -106,7 +106,9 @@ func (r *Repository) tagKey(subject digest.Digest) string {
 	return r.scheme + "://" + r.host + "/" + r.name.Repository() + ":" + referrersTag(subject)
 }
 
-// tagLocks serialise the writers of one process to one referrers tag.
+// tagLocks serialise the writers of one process to one referrers tag, and those
+// who push manifests with one subject. Different subjects have nothing to do with
+// each other.
 type tagLocks struct {
 	mu    sync.Mutex
 	locks map[string]*tagLock
@@ -114,9 +116,10 @@ type tagLocks struct {
 
 type tagLock struct {
 	key    string
-	users  int           // guarded by tagLocks.mu
-	turn   chan struct{} // holds one token: whoever has it may write
-	writes atomic.Int64  // writes done under this lock
+	users  int          // guarded by tagLocks.mu
+	turn                // to write the tag
+	push   turn         // to push a manifest that has the subject
+	writes atomic.Int64 // writes done under this lock
 }
 
 func newTagLocks() *tagLocks { return &tagLocks{locks: map[string]*tagLock{}} }
@@ -127,8 +130,7 @@ func (t *tagLocks) hold(key string) *tagLock {
 	defer t.mu.Unlock()
 	l := t.locks[key]
 	if l == nil {
-		l = &tagLock{key: key, turn: make(chan struct{}, 1)}
-		l.turn <- struct{}{}
+		l = &tagLock{key: key, turn: newTurn(), push: newTurn()}
 		t.locks[key] = l
 	}
 	l.users++
@@ -143,16 +145,26 @@ func (t *tagLocks) drop(l *tagLock) {
 	}
 }
 
-func (l *tagLock) acquire(ctx context.Context) error {
+// turn is a mutex that can be given up waiting for. It holds one token: whoever
+// has it is at work.
+type turn chan struct{}
+
+func newTurn() turn {
+	t := make(turn, 1)
+	t.release()
+	return t
+}
+
+func (t turn) acquire(ctx context.Context) error {
 	select {
-	case <-l.turn:
+	case <-t:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-func (l *tagLock) release() { l.turn <- struct{}{} }
+func (t turn) release() { t <- struct{}{} }
 
 // tagWriter adds one entry to the referrers tag and sees to it that it stays.
 // The registry offers neither lock nor compare-and-swap, so a writer that read
