@@ -86,6 +86,7 @@ func TestMorePages(t *testing.T) {
 		"docs/offline-signing.md": func(*testing.T, *world) {},
 		"docs/lasting.md":         timeStamping,
 		"docs/plugins.md":         goBuild,
+		"docs/scale.md":           func(*testing.T, *world) {},
 	} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
