@@ -343,7 +343,7 @@ func TestBound(t *testing.T) {
 			}
 			s := c.store.(*disk)
 			old := time.Now().Add(-2 * orphanAge)
-			shard := filepath.Join(s.dir, "sha256", "00")
+			shard := filepath.Join(s.dir, "sha256", "0")
 			for _, name := range []string{beginning + "1", beginning + "2"} {
 				if err := os.WriteFile(filepath.Join(shard, name), nil, 0o600); err != nil {
 					t.Fatal(err)
@@ -353,7 +353,7 @@ func TestBound(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range shards {
-				tidy(filepath.Join(s.dir, "sha256", fmt.Sprintf("%02x", i)), s.max/shards)
+				tidy(filepath.Join(s.dir, "sha256", fmt.Sprintf("%x", i)), s.max/shards)
 			}
 			total, _ := filepath.Glob(filepath.Join(s.dir, "sha256", "*", "*"))
 			if len(total) > 256 {

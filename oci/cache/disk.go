@@ -3,6 +3,7 @@ package cache
 import (
 	"cmp"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,8 +15,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// disk keeps each content in a file of its own, algorithm/XX/digest, where XX
-// are the first two digits. A file gets its name when it is whole. It is not
+// disk keeps each content in a file of its own, algorithm/X/digest, where X
+// is the first digit. A file gets its name when it is whole. It is not
 // synced: what a crash leaves is compared with its digest like anything else.
 type disk struct {
 	dir string
@@ -42,7 +43,7 @@ func onDisk(size int64) int64 { return (size + blockBytes - 1) / blockBytes * bl
 
 func (s *disk) path(d digest.Digest) string {
 	hex := d.Encoded()
-	return filepath.Join(s.dir, string(d.Algorithm()), hex[:2], hex)
+	return filepath.Join(s.dir, string(d.Algorithm()), hex[:1], hex)
 }
 
 func (s *disk) get(d digest.Digest) []byte {
@@ -64,7 +65,7 @@ func (s *disk) put(d digest.Digest, content []byte) {
 		return
 	}
 	dir := filepath.Dir(path)
-	if err := (atomicfile.Writer{}).MkdirAll(dir); err != nil {
+	if err := os.MkdirAll(dir, atomicfile.ModeDir); err != nil { // nor are directories synced
 		return
 	}
 	if !write(dir, path, content) {
@@ -73,7 +74,7 @@ func (s *disk) put(d digest.Digest, content []byte) {
 	s.mu.Lock()
 	before, known := s.written[dir]
 	s.written[dir] = before + onDisk(int64(len(content)))
-	due := !known || s.written[dir] > tidyStep
+	due := s.written[dir] > tidyStep || !known && rand.IntN(tidyOnce) == 0
 	if due {
 		s.written[dir] = 0
 	}

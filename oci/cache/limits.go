@@ -18,13 +18,15 @@ const (
 	recordBytes = 256
 
 	// shards is the number of directories of one algorithm: a digest begins with
-	// one of 256 bytes.
-	shards = 256
+	// one of 16 digits. File systems are slow to begin many directories.
+	shards = 16
 	// maxShardEntries bounds the entries of a shard that are looked at.
-	maxShardEntries = 10_000
-	// tidyStep is how much is written into a shard before it is tidied again.
-	// The first time is when a process first writes into it.
-	tidyStep = 256 << 10
+	maxShardEntries = 50_000
+	// tidyStep is how much a process writes into a shard before it tidies it
+	// again, and tidyOnce one in how many processes tidies it at its first write:
+	// most write one entry and end.
+	tidyStep = 2 << 20
+	tidyOnce = 64
 	// touchAge is how old the time of an entry may be before a use renews it.
 	touchAge = time.Hour
 	// orphanAge is how old a file must be that a writer has begun and not
