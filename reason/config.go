@@ -30,6 +30,7 @@ const (
 	UsagePolicyBroken   Code = "usage.policy-broken"
 	UsageInterrupted    Code = "usage.interrupted"
 	UsageInternal       Code = "usage.internal"
+	UsageCertExpiring   Code = "usage.certificate-expiring"
 )
 
 func configEntries() []Entry {
@@ -58,6 +59,7 @@ func configEntries() []Entry {
 		{UsageConfirm, "What the command would do was not confirmed.", "Answer y, or give --yes."},
 		{UsagePolicyBroken, "The trust policy has faults for which good signatures are rejected.", "Correct what 'notation policy lint' shows as error."},
 		{UsageInterrupted, "The command was interrupted before it was done.", "Run it again."},
+		{UsageCertExpiring, "A certificate has expired, or will within the time asked about.", "Have it renewed; 'notation cert expiring' shows which."},
 		{UsageInternal, "Something failed that never should.", "Report it, with the output of --debug."},
 	}
 }

@@ -6,6 +6,10 @@ const (
 	SignerKeyMissing       Code = "signer.key-missing"
 	SignerKeyFormat        Code = "signer.key-format"
 	SignerKeyEncrypted     Code = "signer.key-encrypted"
+	SignerKeyEncryption    Code = "signer.key-encryption"
+	SignerPassphrase       Code = "signer.passphrase"
+	SignerPKCS12           Code = "signer.pkcs12"
+	SignerSubject          Code = "signer.subject"
 	SignerKeyAlgorithm     Code = "signer.key-algorithm"
 	SignerCertificates     Code = "signer.certificates"
 	SignerKeyMismatch      Code = "signer.key-mismatch"
@@ -34,7 +38,11 @@ func signerEntries() []Entry {
 	return []Entry{
 		{SignerKeyMissing, "There is no private key to sign with.", "Give a file that holds a private key in PEM."},
 		{SignerKeyFormat, "The private key cannot be read.", "Give one private key in PEM: PKCS#8, PKCS#1 or SEC 1."},
-		{SignerKeyEncrypted, "The private key is encrypted, which is not supported.", "Decrypt the key into a file that only you can read, or keep it in a key store."},
+		{SignerKeyEncrypted, "The private key is encrypted, and no pass phrase was given.", "Give it with --key-passphrase-file or $NOTATION_KEY_PASSPHRASE, or on a terminal when asked."},
+		{SignerKeyEncryption, "The private key is encrypted in a way that is not read, or that takes too long to open.", "Encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEWKEY."},
+		{SignerPassphrase, "The pass phrase does not open the private key.", "Give the pass phrase that the key was encrypted with."},
+		{SignerPKCS12, "The PKCS#12 file cannot be read.", "Give a file with one private key and its certificate."},
+		{SignerSubject, "The subject cannot stand in a request for a certificate.", "Write it as C=US, ST=WA, O=wabbit-networks.io, CN=release."},
 		{SignerKeyAlgorithm, "The key is of a kind or size that signatures must not use.", "Use RSA of 2048, 3072 or 4096 bits, or EC P-256, P-384 or P-521."},
 		{SignerCertificates, "The certificate chain cannot be read.", "Give the certificates in PEM, the signing certificate first."},
 		{SignerKeyMismatch, "The private key does not belong to the first certificate of the chain.", "Put the certificate of this key first, or use the key of that certificate."},

@@ -31,11 +31,11 @@ const (
 // Key and chain may stand in one file, which is then given twice. Encrypted
 // keys are not supported. What applies beyond that is said at [New].
 func FromPEM(key, certs []byte) (Signer, error) {
-	k, err := parseKey(key)
+	k, err := KeyFromPEM(key)
 	if err != nil {
 		return nil, err
 	}
-	chain, err := parseChain(certs)
+	chain, err := ChainFromPEM(certs)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +50,9 @@ func isPrivate(label string) bool {
 	return false
 }
 
-// parseKey returns the only private key in data.
-func parseKey(data []byte) (crypto.Signer, error) {
+// KeyFromPEM returns the only private key in data, as [FromPEM] reads it. Its
+// kind and size are for [New] to judge.
+func KeyFromPEM(data []byte) (crypto.Signer, error) {
 	blocks, err := blocksOf(data, maxKeyPEM+maxChainPEM, reason.SignerKeyFormat, "private key")
 	if err != nil {
 		return nil, err
@@ -80,8 +81,8 @@ func decodeKey(b *pem.Block) (crypto.Signer, error) {
 	var err error
 	switch {
 	case b.Type == pemPKCS8Sealed || b.Headers["DEK-Info"] != "" || b.Headers["Proc-Type"] != "":
-		return nil, reason.Errorf(reason.SignerKeyEncrypted, "the private key is encrypted, which is not supported yet").
-			WithHint("Decrypt it with: openssl pkey -in KEY -out PLAINKEY, into a directory that only you can read.")
+		return nil, reason.Errorf(reason.SignerKeyEncrypted, "the private key is encrypted").
+			WithHint("Open it first, and give what is in it; for the command line, see --key-passphrase-file.")
 	case len(b.Bytes) > maxKeyPEM:
 		return nil, reason.Errorf(reason.SignerKeyFormat, "the private key is longer than %d bytes", maxKeyPEM)
 	case b.Type == pemOpenSSH:
@@ -106,8 +107,9 @@ func decodeKey(b *pem.Block) (crypto.Signer, error) {
 	return s, nil
 }
 
-// parseChain returns the certificates in data, in the order given.
-func parseChain(data []byte) ([]*x509.Certificate, error) {
+// ChainFromPEM returns the certificates in data, in the order given, as
+// [FromPEM] reads them: at least one and at most ten, which need be no chain.
+func ChainFromPEM(data []byte) ([]*x509.Certificate, error) {
 	blocks, err := blocksOf(data, maxKeyPEM+maxChainPEM, reason.SignerCertificates, "certificate")
 	if err != nil {
 		return nil, err

@@ -2,14 +2,16 @@ package signer
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/reason"
 )
 
 // primitive signs message and returns the signature in the form that envelopes
-// hold. A crypto.Signer knows no context and may wait for a device or a person;
-// when ctx ends it is left behind, and its late answer is dropped.
+// hold. A crypto.Signer knows no context and may wait for a device or a person,
+// and a RemoteKey may not heed its own; when ctx ends either is left behind, and
+// its late answer is dropped.
 func (s *local) primitive(ctx context.Context, message []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, interrupted(err)
@@ -20,11 +22,14 @@ func (s *local) primitive(ctx context.Context, message []byte) ([]byte, error) {
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		signature, err := envelope.SignPrimitive(s.key, s.alg, message)
+		signature, err := envelope.SignPrimitive(s.key(ctx), s.alg, message)
 		answers <- answer{signature, err}
 	}()
 	select {
 	case a := <-answers:
+		if a.err != nil && ctx.Err() != nil { // a key that heeds its context says so in words of its own
+			return nil, interrupted(fmt.Errorf("%w: %w", ctx.Err(), a.err))
+		}
 		return a.signature, s.failed(a.err)
 	case <-ctx.Done():
 		return nil, interrupted(ctx.Err())

@@ -40,10 +40,10 @@ type Result struct {
 	Annotations map[string]string
 }
 
-// local is a key at hand and its chain.
+// local is a key at hand, or one that signs somewhere else, and its chain.
 type local struct {
-	key   crypto.Signer
-	chain []*x509.Certificate // leaf first, root last; checked
+	key   func(context.Context) crypto.Signer // for one signature
+	chain []*x509.Certificate                 // leaf first, root last; checked
 	alg   envelope.Algorithm
 }
 
@@ -54,22 +54,28 @@ type local struct {
 // and belong to the first certificate; the chain must obey the certificate
 // rules for code signing. The validity of certificates is checked at each
 // signing time. RSA keys are asked for PSS signatures by [rsa.PSSOptions], and
-// EC keys for ASN.1 DER, as [crypto.Signer] has it.
+// EC keys for ASN.1 DER, as [crypto.Signer] has it. A key that knows a context
+// is for [NewRemote].
 func New(key crypto.Signer, chain []*x509.Certificate) (Signer, error) {
 	if key == nil {
 		return nil, reason.Errorf(reason.SignerKeyMissing, "there is no private key")
 	}
+	return newLocal(key.Public(), func(context.Context) crypto.Signer { return key }, chain)
+}
+
+// newLocal checks key and chain.
+func newLocal(pub crypto.PublicKey, key func(context.Context) crypto.Signer, chain []*x509.Certificate) (Signer, error) {
 	if len(chain) == 0 || slices.Contains(chain, nil) {
 		return nil, reason.Errorf(reason.SignerCertificates, "there is no certificate for the key").
 			WithHint("Give the certificate of the key and its chain up to the root.")
 	}
-	alg, err := envelope.AlgorithmFor(key.Public())
+	alg, err := envelope.AlgorithmFor(pub)
 	if err != nil {
 		return nil, reason.Wrap(reason.SignerKeyAlgorithm, err, "this key cannot be used").
 			WithHint("Use RSA of 2048, 3072 or 4096 bits, or EC P-256, P-384 or P-521.")
 	}
-	if !samePublicKey(key.Public(), chain[0].PublicKey) {
-		return nil, keyMismatch(key.Public(), chain)
+	if !samePublicKey(pub, chain[0].PublicKey) {
+		return nil, keyMismatch(pub, chain)
 	}
 	if err := certchain.Check(chain, certchain.CodeSigning); err != nil {
 		return nil, badChain(chain, err)

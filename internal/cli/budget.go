@@ -51,7 +51,7 @@ func (a *app) spend(ctx context.Context) (context.Context, *budget, context.Canc
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	b := &budget{cancel: cancel, up: timeUp{d}, left: d}
-	a.bounded = ctx
+	a.bounded, a.budget = ctx, b
 	return ctx, b, func() {
 		b.pause()
 		cancel(nil)
@@ -85,6 +85,22 @@ func (b *budget) pause() {
 	}
 }
 
+// waiting has no time pass while do waits for a person.
+func (b *budget) waiting(do func() error) error {
+	if b == nil {
+		return do()
+	}
+	b.mu.Lock()
+	running := b.timer != nil
+	b.mu.Unlock()
+	if !running {
+		return do()
+	}
+	b.pause()
+	defer b.run()
+	return do()
+}
+
 // explainTimeUp adds to what could not be decided because --timeout had passed
 // that this was why, and what helps. Whoever noticed it may only have seen that
 // it was to end.
@@ -92,13 +108,18 @@ func (a *app) explainTimeUp(err error) error {
 	if a.bounded == nil {
 		return err
 	}
-	up, ok := errors.AsType[timeUp](context.Cause(a.bounded))
+	return explainTimeUp(a.bounded, err)
+}
+
+// explainTimeUp is the same for what was bounded by ctx.
+func explainTimeUp(ctx context.Context, err error) error {
+	up, ok := errors.AsType[timeUp](context.Cause(ctx))
 	if !ok {
 		return err
 	}
 	if many, ok := err.(manyErrors); ok { //nolint:errorlint // the outermost, which holds the others
 		for i := range many {
-			many[i].err = a.explainTimeUp(many[i].err)
+			many[i].err = explainTimeUp(ctx, many[i].err)
 		}
 		return many
 	}

@@ -33,7 +33,7 @@ signing services, tsa those of time-stamping authorities.`,
 		Example: `  # Which certificates are in the trust stores
   notation cert list`,
 	},
-		a.certAddCommand(), a.certListCommand(), a.certShowCommand(), a.certLintCommand(), a.certDeleteCommand(),
+		a.certAddCommand(), a.certListCommand(), a.certExpiringCommand(), a.certShowCommand(), a.certLintCommand(), a.certDeleteCommand(),
 		a.certGenerateTestCommand(), a.certCleanupTestCommand(),
 	)
 }
@@ -126,14 +126,16 @@ func (o *storeOptions) ref(a *app, cmd *cobra.Command) (trust.StoreRef, error) {
 
 func (a *app) certAddCommand() *cobra.Command {
 	o := &storeOptions{}
+	rootsOnly := false
 	cmd := &cobra.Command{
 		Use:   "add FILE... [flags]",
 		Short: "Trust certificates",
 		Long: `Add root certificates to a trust store: all of them or, after an error, none.
 
-FILE holds one certificate in DER, or one or more in PEM. Only self-signed
-certificates can be trusted. A certificate that the store holds already is left
-as it is.
+FILE holds one certificate in DER, or one or more in PEM, such as a bundle. Only
+self-signed certificates can be trusted; if a bundle holds others, such as the
+intermediates below its roots, --roots-only leaves them out. A certificate that
+the store holds already is left as it is.
 
 Where there is no trust policy yet, a starter policy is written too: it trusts
 every signer under the certificates of the store, for every repository. While
@@ -142,7 +144,10 @@ policy that you wrote or changed is never touched.`,
 		Example: `  # Trust a certificate in the store ca:wabbit-networks.io
   notation cert add --name wabbit-networks.io wabbit-networks.io.crt
 
-  # The same, at length, with two files
+  # Trust the roots of a bundle
+  notation cert add --name wabbit-networks.io --roots-only bundle.pem
+
+  # At length, with two files
   notation cert add --type ca --store wabbit-networks.io root-2025.crt root-2026.crt`,
 	}
 	cmd = a.leaf(cmd, 1, -1, func(ctx context.Context, args []string) (document, error) {
@@ -150,14 +155,15 @@ policy that you wrote or changed is never touched.`,
 		if err != nil {
 			return nil, err
 		}
-		return a.addCertificates(ctx, ref, args)
+		return a.addCertificates(ctx, ref, args, rootsOnly)
 	})
 	o.register(cmd)
+	cmd.Flags().BoolVar(&rootsOnly, "roots-only", false, "leave out the certificates of FILE that are not self-signed")
 	o.complete(a, cmd, false)
 	return cmd
 }
 
-func (a *app) addCertificates(ctx context.Context, ref trust.StoreRef, args []string) (document, error) {
+func (a *app) addCertificates(ctx context.Context, ref trust.StoreRef, args []string, rootsOnly bool) (document, error) {
 	dirs, err := a.dirs()
 	if err != nil {
 		return nil, err
@@ -167,6 +173,11 @@ func (a *app) addCertificates(ctx context.Context, ref trust.StoreRef, args []st
 		certs, err := readCertificates(ctx, file)
 		if err != nil {
 			return nil, err
+		}
+		if rootsOnly {
+			if certs, err = a.rootsOf(file, certs); err != nil {
+				return nil, err
+			}
 		}
 		if err := usableKeys(certs); err != nil {
 			return nil, config.InFile(file, err)
@@ -179,6 +190,9 @@ func (a *app) addCertificates(ctx context.Context, ref trust.StoreRef, args []st
 		}
 	}
 	added, err := dirs.AddCertificates(a.env.Files, ref, files)
+	if err != nil && mixed(files) {
+		err = withHint(err, "trust the root at the end of its chain; --roots-only leaves out what is no root", reason.StoreAnchor)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -158,7 +158,7 @@ func (d *doctor) keys(ctx context.Context) {
 	}
 	for _, key := range all[:min(len(all), maxDoctorKeys)] {
 		one := &checklist{}
-		d.lintKey(ctx, one, d.dirs, key)
+		d.lintKey(ctx, one, d.dirs, key, &passphraseOptions{mute: true})
 		if key.IsLocal() {
 			if certs, err := readCertificates(ctx, key.CertPath); err == nil {
 				d.saw(certs[0].NotBefore)

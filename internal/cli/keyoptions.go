@@ -13,17 +13,24 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// keyOptions say with which key to sign: one of the user's list, or one that a
-// plugin holds and no list names.
+// keyOptions say with which key to sign: one of the user's list, or one that no
+// list names, in files or held by a plugin.
 type keyOptions struct {
-	name   string
-	plugin string
-	id     string
-	config []string
+	name       string
+	plugin     string
+	id         string
+	config     []string
+	keyFile    string
+	certFile   string
+	passphrase passphraseOptions
 }
 
 func (o *keyOptions) register(a *app, cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.name, "key", "k", "", "`NAME` of the key, as in 'notation key list'; the default key if not given")
+	f := cmd.Flags()
+	f.StringVarP(&o.name, "key", "k", "", "`NAME` of the key, as in 'notation key list'; the default key if not given")
+	f.StringVar(&o.keyFile, "key-file", "", "sign with the private key in `FILE`, which may be env://VARIABLE or fd://NUMBER, and with no key of the list")
+	f.StringVar(&o.certFile, "cert-file", "", "with --key-file, the certificate chain of the key, read like it")
+	o.passphrase.register(cmd)
 	o.registerPlugin(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("key", a.completeKeys)
 }
@@ -44,6 +51,14 @@ func registerPluginConfig(cmd *cobra.Command, to *[]string) {
 func (o *keyOptions) check(a *app, cmd *cobra.Command) error {
 	given := cmd.Flags().Changed
 	switch {
+	case o.keyFile != "" && o.certFile == "" || o.keyFile == "" && o.certFile != "":
+		return a.usage(cmd, reason.UsageFlag, "--key-file and --cert-file, the private key and its certificates, belong together", "give both; one file that holds both is named twice; the client certificate for HTTPS is --tls-cert-file and --tls-key-file")
+	case o.keyFile != "" && (o.name != "" || o.plugin != ""):
+		return a.usage(cmd, reason.UsageFlag, "--key-file names a key to sign with, and another was named as well", "give one; the client certificate for HTTPS is --tls-cert-file and --tls-key-file")
+	case o.keyFile != "" && len(o.config) > 0:
+		return a.usage(cmd, reason.UsageFlag, "--plugin-config is for keys that a plugin holds, and --key-file names one in a file", "leave one of them out")
+	case o.keyFile == o.certFile && strings.HasPrefix(o.keyFile, fromDescriptor):
+		return a.usage(cmd, reason.UsageFlag, quote(o.keyFile)+" was given for the key and for its certificates, and can be read once", "give each its own descriptor")
 	case given("plugin") && given("key"):
 		return a.usage(cmd, reason.UsageFlag, "--key names a key of the list and --plugin one that a plugin holds, and both were given", "give one or the other")
 	case given("id") && !given("plugin"):
@@ -64,6 +79,9 @@ func (a *app) signer(ctx context.Context, cmd *cobra.Command, dirs config.Dirs, 
 	if o.plugin != "" {
 		return a.pluginSigner(ctx, dirs, config.Key{ID: o.id, PluginName: o.plugin}, pluginConfig)
 	}
+	if o.keyFile != "" {
+		return a.sourceSigner(ctx, o)
+	}
 	keys, err := dirs.SigningKeys()
 	if err != nil {
 		return nil, err
@@ -83,7 +101,26 @@ func (a *app) signer(ctx context.Context, cmd *cobra.Command, dirs config.Dirs, 
 		return nil, a.usage(cmd, reason.UsageFlag, "--plugin-config is for keys that a plugin holds, and key "+quote(key.Name)+" is a file", "leave it out, or name another key")
 	}
 	a.log.Debug("signing key", "name", key.Name, "file", key.KeyPath)
-	return a.openKey(key.KeyPath, key.CertPath)
+	return a.openKey(ctx, &o.passphrase, key.KeyPath, key.CertPath)
+}
+
+// needsNoList reports whether the key is named by itself, so that a user without
+// any configuration can sign.
+func (o *keyOptions) needsNoList() bool { return o.plugin != "" || o.keyFile != "" }
+
+// sourceSigner opens the key and certificates of --key-file and --cert-file.
+func (a *app) sourceSigner(ctx context.Context, o *keyOptions) (signer.Signer, error) {
+	key, err := a.readKey(ctx, &o.passphrase, o.keyFile)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	certs, err := a.readSource(ctx, o.certFile, config.MaxCertificateFileBytes)
+	if err != nil {
+		return nil, err
+	}
+	a.log.Debug("signing key", "source", o.keyFile)
+	return fromPEM(o.keyFile, key, o.certFile, certs)
 }
 
 // pluginSigner finds the plugin that holds a key. Entries of extra go before
@@ -110,13 +147,13 @@ func (a *app) pluginSigner(ctx context.Context, dirs config.Dirs, key config.Key
 	return signer.FromPlugin(p, key.ID, merged)
 }
 
-// openKey reads a private key and its certificate chain.
-func (a *app) openKey(keyPath, certPath string) (signer.Signer, error) {
-	key, err := atomicfile.ReadLinked(keyPath, config.MaxKeyFileBytes)
+// openKey reads a private key of the list and its certificate chain.
+func (a *app) openKey(ctx context.Context, passphrase *passphraseOptions, keyPath, certPath string) (signer.Signer, error) {
+	data, err := atomicfile.ReadLinked(keyPath, config.MaxKeyFileBytes)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(key)
+	defer clear(data)
 	if w := config.ReadableByOthers(keyPath); w != "" {
 		a.warn("%s", w)
 	}
@@ -124,17 +161,29 @@ func (a *app) openKey(keyPath, certPath string) (signer.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := signer.FromPEM(key, certs)
+	key, err := a.clearKey(ctx, passphrase, data, keyPath)
 	if err != nil {
-		switch area, _, _ := strings.Cut(string(reason.Of(err)), "."); {
-		case area == "cert", reason.Of(err) == reason.SignerCertificates, reason.Of(err) == reason.SignerChain, reason.Of(err) == reason.SignerCertificateTime:
-			return nil, config.InFile(certPath, err)
-		}
-		return nil, config.InFile(keyPath, err)
+		return nil, err
 	}
-	return s, nil
+	defer clear(key)
+	return fromPEM(keyPath, key, certPath, certs)
+}
+
+// fromPEM makes a signer of a key and certificates, and names the source of what
+// is wrong.
+func fromPEM(keySource string, key []byte, certSource string, certs []byte) (signer.Signer, error) {
+	s, err := signer.FromPEM(key, certs)
+	switch {
+	case err == nil:
+		return s, nil
+	case chainFault(err):
+		return nil, inSource(certSource, err)
+	}
+	return nil, inSource(keySource, err)
 }
 
 // pluginHost runs the user's plugins. Where their directory is not known there
 // are none.
-func pluginHost(dirs config.Dirs) *plugin.Host { return plugin.NewHost(dirs.Plugins()) }
+func pluginHost(dirs config.Dirs) *plugin.Host {
+	return &plugin.Host{Dir: dirs.Plugins(), Beside: pluginsBeside()}
+}

@@ -27,6 +27,7 @@ const pluginTime = 20 * time.Second
 func decimal(n int) string { return strconv.Itoa(n) }
 
 func (a *app) keyLintCommand() *cobra.Command {
+	passphrase := &passphraseOptions{}
 	cmd := a.leaf(&cobra.Command{
 		Use:   "lint [NAME]",
 		Short: "Find out whether a key can sign",
@@ -34,7 +35,8 @@ func (a *app) keyLintCommand() *cobra.Command {
 files are there and safe, the key fits its certificate, the chain is complete,
 in order and valid now, and nothing expires soon.
 
-Of a key that a plugin holds, the plugin is asked what it can do and what kind
+An encrypted key is opened if its pass phrase is given. Of a key that a plugin
+holds, the plugin is asked what it can do and what kind
 of key it is; nothing is signed. Secrets are never shown.`,
 		Example: `  # Can the default key sign
   notation key lint
@@ -61,7 +63,7 @@ of key it is; nothing is signed. Secrets are never shown.`,
 		ctx, cancel := a.network(ctx)
 		defer cancel()
 		list := &checklist{}
-		a.lintKey(ctx, list, dirs, key)
+		a.lintKey(ctx, list, dirs, key, passphrase)
 		doc := &keyLintDocument{Key: newKey(key, keys.DefaultName()), Checks: list.all}
 		n := list.count(outcomeProblem)
 		switch list.exit {
@@ -73,6 +75,7 @@ of key it is; nothing is signed. Secrets are never shown.`,
 		}
 		return doc, nil
 	})
+	passphrase.register(cmd)
 	cmd.ValidArgsFunction = a.completeKeys
 	return cmd
 }
@@ -89,7 +92,7 @@ func (d *keyLintDocument) text(p *page) {
 }
 
 // lintKey checks one key. Every check is made, whatever the others find.
-func (a *app) lintKey(ctx context.Context, list *checklist, dirs config.Dirs, key config.Key) {
+func (a *app) lintKey(ctx context.Context, list *checklist, dirs config.Dirs, key config.Key, passphrase *passphraseOptions) {
 	if !key.IsLocal() {
 		a.lintPluginKey(ctx, list, dirs, key)
 		return
@@ -116,8 +119,19 @@ func (a *app) lintKey(ctx context.Context, list *checklist, dirs config.Dirs, ke
 		return
 	}
 	list.area = "key"
-	s, err := signer.FromPEM(private, certs)
+	opened, err := a.clearKey(ctx, passphrase, private, key.KeyPath)
+	if reason.Of(err) == reason.SignerKeyEncrypted {
+		list.say(outcomeNote, key.Name, err) // nobody is there to open it, which is how it should be
+		return
+	}
+	var s signer.Signer
+	if err == nil {
+		defer clear(opened)
+		s, err = signer.FromPEM(opened, certs)
+	}
 	switch {
+	case reason.Of(err) == reason.SignerPassphrase || reason.Of(err) == reason.SignerKeyEncryption:
+		list.problem(key.Name, err) // which names the file
 	case err != nil && chainFault(err) && list.count(outcomeProblem) > 0: // told with all that is wrong
 	case err != nil && chainFault(err):
 		list.problem(key.Name, config.InFile(key.CertPath, err))

@@ -187,15 +187,23 @@ func (d *policyShowDocument) text(p *page) {
 
 func (a *app) policyExplainCommand(kind trust.Kind) *cobra.Command {
 	var path string
+	signer := &explainSignerOptions{}
 	cmd := &cobra.Command{
 		Use:   "explain REF [flags]",
 		Short: "Show which statement of the trust policy applies to an artifact",
 		Long: `Show which statement of the trust policy applies to an artifact or repository,
 what it asks for, and why the other statements do not apply. Nothing is sent
 over the network. If no statement applies, the exit code is 1: every signature
-would be rejected.`,
+would be rejected.
+
+With --cert, the certificates of a signer, it names the root and the trusted
+identity by which the statement trusts that signer, or says what it lacks; the
+exit code is then 1.`,
 		Example: `  # Which statement is asked about this image
-  notation policy explain registry.example.com/net-monitor:v1`,
+  notation policy explain registry.example.com/net-monitor:v1
+
+  # By which root and identity is this signer trusted
+  notation policy explain --cert release.crt registry.example.com/net-monitor:v1`,
 	}
 	least := 1
 	if kind == trust.BlobPolicy {
@@ -205,7 +213,11 @@ would be rejected.`,
 		cmd.Long = `Show which statement of the trust policy applies to files: the global one, or
 with NAME the one that 'notation blob verify --policy-name NAME' asks for. It
 shows what the statement asks for, and why the others do not apply. If none
-applies, the exit code is 1: every signature would be rejected.`
+applies, the exit code is 1: every signature would be rejected.
+
+With --cert, the certificates of a signer, it names the root and the trusted
+identity by which the statement trusts that signer, or says what it lacks; the
+exit code is then 1.`
 		cmd.Example = `  # Which statement holds for files when none is named
   notation blob policy explain`
 	}
@@ -221,9 +233,14 @@ applies, the exit code is 1: every signature would be rejected.`
 		case len(args) > 0:
 			doc.PolicyName = args[0]
 		}
-		return doc.explain(a.policy(kind, path))
+		policy, file, err := a.policy(kind, path)
+		if explained, err := doc.explain(policy, file, err); err != nil {
+			return explained, err
+		}
+		return doc, a.explainSigner(cmd, signer, doc, policy)
 	})
 	registerPolicyFlag(cmd, &path)
+	signer.register(cmd)
 	return cmd
 }
 
@@ -256,6 +273,7 @@ type explainDocument struct {
 	Scope      string          `json:"scope,omitempty"`      // of a policy for artifacts
 	PolicyName string          `json:"policyName,omitempty"` // of a policy for files; "": the global one
 	Statements []explainedJSON `json:"statements"`
+	Signer     *matchedJSON    `json:"signer,omitempty"` // of --cert
 
 	kind trust.Kind
 }
@@ -322,6 +340,7 @@ func (d *explainDocument) text(p *page) {
 		rows = append(rows, row("trust stores", strings.Join(s.Stores, ", ")), row("identities", strings.Join(s.Identities, "; ")))
 		p.table("  ", rows)
 	}
+	d.Signer.text(p)
 	for _, s := range d.Statements {
 		if !s.Applies {
 			p.line("Statement %q does not apply: %s.", s.Name, s.Why)

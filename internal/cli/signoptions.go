@@ -64,7 +64,7 @@ func (a *app) signing(ctx context.Context, cmd *cobra.Command, o *signingOptions
 		return nil, notation.SignOptions{}, err
 	}
 	dirs, err := a.dirs()
-	if err != nil && o.key.plugin == "" {
+	if err != nil && !o.key.needsNoList() {
 		return nil, notation.SignOptions{}, err
 	}
 	settings, err := a.settings()

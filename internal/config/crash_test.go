@@ -65,6 +65,30 @@ func addTestKey(ctx context.Context, d config.Dirs, w atomicfile.Writer, certs [
 	return d.AddTestKey(ctx, w, config.TestKey{Name: tester, KeyPEM: []byte("key"), Cert: certs[0], Default: true})
 }
 
+// addFileKey lists a key with its chain, and its private key if it is imported,
+// after it has moved away what a crash has left of that.
+func addFileKey(imported bool) func(context.Context, config.Dirs, atomicfile.Writer, []*x509.Certificate) error {
+	return func(ctx context.Context, d config.Dirs, w atomicfile.Writer, certs []*x509.Certificate) error {
+		k := config.NewKey{Name: tester, KeyPath: d.Config + "/elsewhere.key", Chain: certs[:1], Default: true}
+		if imported {
+			k.KeyPath, k.KeyPEM = "", []byte("key")
+		}
+		if keys, err := d.SigningKeys(); err != nil {
+			return err
+		} else if _, err := keys.Find(tester); err == nil {
+			return nil
+		}
+		_, err := d.AddKey(ctx, w, k)
+		if reason.Of(err) == reason.ConfigNameTaken {
+			if err := os.Remove(d.GeneratedKey(tester)); err != nil {
+				return err
+			}
+			_, err = d.AddKey(ctx, w, k)
+		}
+		return err
+	}
+}
+
 func changes() map[string]change {
 	var plain atomicfile.Writer
 	background := context.Background()
@@ -112,6 +136,17 @@ func changes() map[string]change {
 		}},
 		"test key":         {do: addTestKey, steps: 30, together: true},
 		"another test key": {before: old, do: addTestKey, steps: 28, together: true},
+		"key in a file":    {do: addFileKey(false), steps: 16, together: true},
+		"imported key":     {before: old, do: addFileKey(true), steps: 20, together: true},
+		"renewed key": {
+			before: func(d config.Dirs, certs []*x509.Certificate) error {
+				return addFileKey(true)(background, d, plain, certs)
+			},
+			do: func(ctx context.Context, d config.Dirs, w atomicfile.Writer, certs []*x509.Certificate) error {
+				_, err := d.RenewKey(ctx, w, config.NewKey{Name: tester, KeyPath: d.Config + "/other.key", Chain: certs[1:2]})
+				return err
+			}, steps: 13, together: true,
+		},
 		"no test key": {
 			before: func(d config.Dirs, certs []*x509.Certificate) error { return addTestKey(background, d, plain, certs) },
 			do: func(ctx context.Context, d config.Dirs, w atomicfile.Writer, _ []*x509.Certificate) error {
@@ -260,7 +295,11 @@ func checkUsable(t *testing.T, dir string, f crashtest.Fate) {
 		t.Fatalf("%s: %v", f.Name, err)
 	}
 	if k, err := keys.Find(tester); err == nil {
-		for _, path := range []string{k.KeyPath, k.CertPath, d.TestKeyFiles(tester).Stored} {
+		paths := []string{k.KeyPath, k.CertPath, d.TestKeyFiles(tester).Stored}
+		if _, cert := d.LocalKey(tester); k.CertPath != cert { // no test key
+			paths = paths[1:2]
+		}
+		for _, path := range paths {
 			if _, err := os.Stat(path); err != nil {
 				t.Errorf("%s: a key is registered without %v", f.Name, err)
 			}

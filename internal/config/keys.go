@@ -189,6 +189,18 @@ func (s *SigningKeys) Add(k Key) error {
 	return nil
 }
 
+// Replace puts k in the place of the key of the same name.
+func (s *SigningKeys) Replace(k Key) error {
+	all := s.All()
+	i := slices.IndexFunc(all, func(other Key) bool { return other.Name == k.Name })
+	if i < 0 {
+		return s.unknown(k.Name)
+	}
+	all[i] = k
+	s.keys.Keys = &all
+	return nil
+}
+
 // RemoveAll removes the keys of those names, each of which may be given more
 // than once: all of them or, after an error, none. It returns what was removed.
 func (s *SigningKeys) RemoveAll(names []string) ([]Key, error) {
