@@ -172,7 +172,7 @@ func (m *maker) counts(ctx context.Context, j *judge, a *attached) (bool, error)
 	switch s.Outcome {
 	case Passed:
 		a.stamp = s.Timestamp
-		return true, nil
+		return s.Timestamp != nil || certifiedAsLong(&c, &m.made.claims, m.options), nil
 	case Undecided:
 		return false, s.doubt()
 	}
@@ -190,6 +190,22 @@ func lastsAsLong(c *envelope.Content, o *SignOptions) bool {
 		return false
 	}
 	return c.Expiry.Sub(clockTime(o.Now)) >= o.Expiry/2
+}
+
+// certifiedAsLong reports whether the certificates of a signature that no time
+// stamp keeps good beyond them last for at least half of the time for which one
+// that is made now would be good. So a renewed certificate signs again before the
+// old one has ended, and not while that has long to go.
+func certifiedAsLong(c, made *envelope.Content, o *SignOptions) bool {
+	if c.Scheme == envelope.SchemeSigningAuthority {
+		return true
+	}
+	now := clockTime(o.Now)
+	wanted := firstEnd(made.Chain).Sub(now)
+	if o.Expiry > 0 {
+		wanted = min(wanted, o.Expiry)
+	}
+	return firstEnd(c.Chain).Sub(now) >= wanted/2
 }
 
 // strictJudge judges by a strict policy that trusts one root for signatures of a
@@ -215,6 +231,6 @@ func (o *SignOptions) strictJudge(root *x509.Certificate, scheme envelope.Scheme
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{Stores: trust.NewMemoryStores(anchors), Revocation: o.Revocation, Metadata: o.Metadata}
+	v := &Verifier{Stores: trust.NewMemoryStores(anchors), Revocation: o.Revocation, Metadata: o.Metadata, Cache: o.Cache}
 	return newJudge(v, statement, clockTime(o.Now)), nil
 }

@@ -213,6 +213,9 @@ func TestCreateRefuses(t *testing.T) {
 	if _, err := w.Add(t.Context(), src, gone, reference(t, "a.example/app:v1"), promote.CopyOptions{}); err == nil {
 		t.Error("what is not there was added")
 	}
+	if _, err := w.Add(t.Context(), src, root, reference(t, "a.example/app:sha512-"+strings.Repeat("a", 64)), promote.CopyOptions{}); reason.Of(err) != reason.OCIReference {
+		t.Error(err)
+	}
 	for _, origin := range []string{"a.example/app:v1", "a.example/app"} {
 		if _, err := w.Add(t.Context(), src, root, reference(t, origin), promote.CopyOptions{}); err != nil {
 			t.Fatal(err)
@@ -300,6 +303,22 @@ func TestImport(t *testing.T) {
 		if err != nil || len(l.Referrers) != 1 {
 			t.Errorf("%d: %v %v", i, l, err)
 		}
+	}
+}
+
+// TestImportHidesNoReferrers moves no tag that is a list of referrers.
+func TestImportHidesNoReferrers(t *testing.T) {
+	t.Parallel()
+	path, _ := fill(t, testpki.New(t, testpki.Options{}))
+	b, err := bundle.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, places := targets(t, b, func(int) promote.VerifyFunc { return nil })
+	all[len(all)-1].Tag = "sha256-" + strings.Repeat("a", 64)
+	done, err := b.Import(t.Context(), all, nil)
+	if reason.Of(err) != reason.OCIReference || done[len(all)-1].Err == nil || done[0].Report != nil || resolve(t, places[0], all[0].Tag) {
+		t.Error(err)
 	}
 }
 

@@ -146,7 +146,7 @@ func (w *artifactJSON) artifact() (Artifact, error) {
 	if err := oci.CheckTag(w.Name); err != nil {
 		return a, err
 	}
-	if isReserved(w.Name) || w.Manifests < 1 || w.Blobs < 0 || w.Bytes < 0 {
+	if isReserved(w.Name) || oci.IsReferrersTag(w.Name) || w.Manifests < 1 || w.Blobs < 0 || w.Bytes < 0 {
 		return a, fmt.Errorf("its name or its counts cannot be")
 	}
 	repository, err := oci.ParseRepository(w.Repository)
@@ -155,13 +155,24 @@ func (w *artifactJSON) artifact() (Artifact, error) {
 	}
 	at := repository.Name() + "@" + string(w.Digest)
 	if w.Tag != "" {
-		if err := oci.CheckTag(w.Tag); err != nil {
+		if err := checkOriginTag(w.Tag); err != nil {
 			return a, err
 		}
 		at = repository.Name() + ":" + w.Tag + "@" + string(w.Digest)
 	}
 	a.Origin, err = oci.ParseReference(at)
 	return a, err
+}
+
+// checkOriginTag refuses what no artifact is imported under: nobody vouches for
+// the tags in a bundle, and that of a list of referrers would hide the signatures
+// of another artifact.
+func checkOriginTag(tag string) error {
+	if oci.IsReferrersTag(tag) {
+		return reason.Errorf(reason.OCIReference, "the tag %s is that of a list of referrers", tag).
+			WithHint("name the artifact by another tag, or by its digest")
+	}
+	return oci.CheckTag(tag)
 }
 
 func isReserved(tag string) bool { return tag == TagContents || tag == TagEvidence || tag == TagTrust }
@@ -190,7 +201,7 @@ func nameAll(artifacts []Artifact) error {
 		}
 		for i := range artifacts {
 			name := form(&artifacts[i])
-			if artifacts[i].Name == "" && wanted[name] == 1 && !taken[name] && !isReserved(name) && oci.CheckTag(name) == nil {
+			if artifacts[i].Name == "" && wanted[name] == 1 && !taken[name] && !isReserved(name) && checkOriginTag(name) == nil {
 				artifacts[i].Name, taken[name] = name, true
 			}
 		}

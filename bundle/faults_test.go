@@ -55,6 +55,8 @@ func TestParseContents(t *testing.T) {
 		"a fraction":            strings.Replace(contents(), "05Z", "05.5Z", 1),
 		"no time":               strings.Replace(contents(), "2026", "x", 1),
 		"twice":                 contents(goodEntry, goodEntry),
+		"a list of referrers":   change(`"tag":"v1"`, `"tag":"sha256-`+strings.Repeat("a", 64)+`"`),
+		"named as such a list":  change(`"name":"v1"`, `"name":"sha256-`+strings.Repeat("a", 64)+`"`),
 		"a name twice":          contents(goodEntry, strings.Replace(goodEntry, "a.example", "b.example", 1)),
 		"a tag for two digests": contents(goodEntry, strings.NewReplacer(`"name":"v1"`, `"name":"v2"`, "44136", "44137").Replace(goodEntry)),
 		"a digest twice":        contents(strings.Replace(goodEntry, `"tag":"v1",`, "", 1), strings.NewReplacer(`"tag":"v1",`, "", `"name":"v1"`, `"name":"v2"`).Replace(goodEntry)),

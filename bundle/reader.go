@@ -110,6 +110,13 @@ func (b *Bundle) Import(ctx context.Context, targets []Target, progress func(tar
 	done := make([]Imported, len(targets))
 	var first error
 	for i := range targets {
+		if tag := targets[i].Tag; tag == "" {
+			continue
+		} else if done[i].Err = checkOriginTag(tag); done[i].Err != nil {
+			return done, done[i].Err
+		}
+	}
+	for i := range targets {
 		t := &targets[i]
 		if t.Verify == nil {
 			continue

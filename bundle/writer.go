@@ -55,10 +55,15 @@ func (w *Writer) Store() oci.Store { return w.staging }
 // origin is its place: registry/repository, and the tag that it has there, if
 // any. The Tag in o plays no part. Errors are those of [promote.Copy], and
 // bundle.twice for a repository and tag, or a digest without tag, that is there
-// already.
+// already, and oci.reference for the tag of a list of referrers.
 func (w *Writer) Add(ctx context.Context, src oci.Source, root oci.Descriptor, origin oci.Reference, o promote.CopyOptions) (*promote.Report, error) {
 	if len(w.contents.Artifacts) == MaxArtifacts {
 		return &promote.Report{}, malformed("it has more than %d artifacts", MaxArtifacts)
+	}
+	if tag := origin.Tag(); tag != "" {
+		if err := checkOriginTag(tag); err != nil {
+			return &promote.Report{}, err
+		}
 	}
 	o.Tag = ""
 	report, err := promote.Copy(ctx, src, w.staging, root, o)

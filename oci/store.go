@@ -4,6 +4,8 @@ import (
 	"context"
 	"hash"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/notaryv2/notation/reason"
 	"github.com/opencontainers/go-digest"
@@ -147,6 +149,16 @@ func CheckTag(tag string) error {
 	}
 	return reason.Errorf(reason.OCIReference, "%s is no valid tag", quote(tag)).
 		WithHint("a tag has 1 to %d letters, digits and . _ -, and starts with none of . and -", maxTagLength)
+}
+
+// IsReferrersTag reports whether a tag is one of the referrers tag schema (OCI
+// distribution specification, "Referrers Tag Schema"), which belongs to the list
+// of what is attached to a manifest: whoever moves it hides that manifest's
+// signatures where there is no referrers API.
+func IsReferrersTag(tag string) bool {
+	algorithm, encoded, _ := strings.Cut(tag, "-")
+	_, err := ParseDigest(string(digest.SHA256) + ":" + encoded) // longer ones are cut to its length
+	return err == nil && slices.Contains([]digest.Algorithm{digest.SHA256, digest.SHA384, digest.SHA512}, digest.Algorithm(algorithm))
 }
 
 // NewVerifiedReader returns a reader of the content of d, which r holds. It

@@ -84,6 +84,20 @@ func TestCheckTag(t *testing.T) {
 	}
 }
 
+func TestIsReferrersTag(t *testing.T) {
+	t.Parallel()
+	hex := strings.Repeat("a", 64)
+	for tag, want := range map[string]bool{
+		"sha256-" + hex: true, "sha384-" + hex: true, "sha512-" + hex: true, // cut to this length
+		"v1": false, "": false, hex: false, "sha256-": false, "sha256-" + hex[1:]: false, "sha256-" + hex + "a": false,
+		"sha256-" + hex + ".sig": false, "sha256-" + strings.ToUpper(hex): false, "sha1-" + hex: false, "SHA256-" + hex: false,
+	} {
+		if oci.IsReferrersTag(tag) != want {
+			t.Errorf("%q: %v", tag, !want)
+		}
+	}
+}
+
 func TestCheckManifest(t *testing.T) {
 	t.Parallel()
 	describe := func(raw, mediaType string) oci.Descriptor {

@@ -89,6 +89,10 @@ func (o *CopyOptions) check() error {
 		if err := oci.CheckTag(o.Tag); err != nil {
 			return err
 		}
+		if oci.IsReferrersTag(o.Tag) {
+			return reason.Errorf(reason.OCIReference, "the tag %s is that of a list of referrers, which would be lost", o.Tag).
+				WithHint("choose another tag, or none; what is attached to an artifact is copied with it")
+		}
 	}
 	if len(o.Require) == 0 {
 		return nil

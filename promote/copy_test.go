@@ -262,8 +262,10 @@ func TestCopyVerifies(t *testing.T) {
 	})
 	t.Run("bad tag", func(t *testing.T) {
 		t.Parallel()
-		_, err := promote.Copy(t.Context(), src, newDir(t), x.index, promote.CopyOptions{Tag: "-v1\n"})
-		wantCode(t, err, reason.OCIReference)
+		for _, tag := range []string{"-v1\n", strings.Replace(string(x.index.Digest), ":", "-", 1)} {
+			_, err := promote.Copy(t.Context(), src, newDir(t), x.index, promote.CopyOptions{Tag: tag})
+			wantCode(t, err, reason.OCIReference)
+		}
 	})
 }
 

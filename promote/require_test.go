@@ -13,6 +13,7 @@ import (
 	"github.com/notaryv2/notation/promote"
 	"github.com/notaryv2/notation/reason"
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // verifier passes some digests, and counts.
@@ -122,6 +123,30 @@ func TestRequire(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestRequireOfHiddenImage lists an image deep in the index, and has it found
+// before as something that is attached.
+func TestRequireOfHiddenImage(t *testing.T) {
+	t.Parallel()
+	src := newDir(t)
+	index := func(entries ...oci.Descriptor) oci.Descriptor {
+		return manifest(t, src, wire{MediaType: ocispec.MediaTypeImageIndex, Manifests: entries})
+	}
+	seen := image(t, src, "layer")
+	sbom := attach(t, src, seen, typeSBOM, "the parts")
+	hidden := attach(t, src, seen, "other/type", "an image")
+	root := index(seen, index(index(hidden)))
+	v := &verifier{pass: []digest.Digest{sbom.Digest}}
+	require := []promote.Requirement{{ArtifactType: typeSBOM, Verify: v.verify}}
+	_, err := promote.Copy(t.Context(), src, newDir(t), root, promote.CopyOptions{Require: require})
+	if wantCode(t, err, reason.PromoteRequired); !strings.Contains(err.Error(), "none is attached to "+string(hidden.Digest)) {
+		t.Error(err)
+	}
+	v.pass = append(v.pass, attach(t, src, hidden, typeSBOM, "its parts").Digest)
+	if _, err := promote.Copy(t.Context(), src, newDir(t), root, promote.CopyOptions{Require: require}); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestRequireAmongMany has a source bury the one that passes.

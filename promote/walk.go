@@ -250,7 +250,7 @@ func (w *walk) warn(err error) {
 	}
 }
 
-// link fills in the referrers of each manifest.
+// link fills in the referrers of each manifest, and what is part of the root.
 func (w *walk) link() {
 	for _, m := range w.graph.Manifests {
 		if s := w.graph.byDigest[m.Subject]; s != nil && !w.options.NoReferrers {
@@ -259,6 +259,28 @@ func (w *walk) link() {
 	}
 	for _, m := range w.graph.Manifests {
 		slices.Sort(m.Referrers)
+	}
+	if root := w.graph.byDigest[w.graph.Root.Digest]; root != nil {
+		w.enclose([]*Manifest{root})
+	}
+}
+
+// enclose marks what is named by what is within as within, too: it may have been
+// found first as a referrer of something else, nearer to the root.
+func (w *walk) enclose(parents []*Manifest) {
+	entered := map[*Manifest]bool{}
+	for len(parents) > 0 {
+		m := parents[len(parents)-1]
+		parents = parents[:len(parents)-1]
+		if entered[m] {
+			continue
+		}
+		entered[m], m.within = true, true
+		for _, d := range m.Manifests {
+			if child := w.graph.byDigest[d.Digest]; child != nil {
+				parents = append(parents, child)
+			}
+		}
 	}
 }
 

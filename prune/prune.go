@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/notaryv2/notation"
+	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/reason"
 	"github.com/opencontainers/go-digest"
 )
@@ -41,7 +42,8 @@ type Options struct {
 	// Keep, if it is more than 0, is how many signatures of one identity stay,
 	// of those that pass every check: the newest, by the time of a good time
 	// stamp or else the signing time. An identity is the trust store, the name
-	// of the root, and the subject of the signing certificate.
+	// of the root, and the subject of the signing certificate. One goes only if
+	// that many newer ones last at least as long as it.
 	Keep int
 }
 
@@ -286,11 +288,39 @@ func (p *plan) supersede() {
 		slices.SortFunc(group, func(a, b *Decision) int {
 			return cmp.Or(signedAt(b.Signature).Compare(signedAt(a.Signature)), cmp.Compare(a.Digest, b.Digest))
 		})
-		for _, d := range group[min(len(group), p.options.Keep):] {
-			d.Delete, d.Why = true, Superseded
-			d.Message = fmt.Sprintf("superseded by %d newer of %s", p.options.Keep, d.Signature.Subject)
+		for i, d := range group {
+			newer := 0
+			for _, other := range group[:i] {
+				if outlasts(other.Signature, d.Signature) {
+					newer++
+				}
+			}
+			if newer >= p.options.Keep {
+				d.Delete, d.Why = true, Superseded
+				d.Message = fmt.Sprintf("superseded by %d newer of %s", p.options.Keep, d.Signature.Subject)
+			}
 		}
 	}
+}
+
+// outlasts reports whether a signature lasts at least as long as another: what
+// is to end before it, by its expiry or with its certificate, does not take its
+// place.
+func outlasts(s, other *notation.SignatureVerdict) bool {
+	end, otherEnd := ends(s), ends(other)
+	return end.IsZero() || !otherEnd.IsZero() && !end.Before(otherEnd)
+}
+
+// ends returns when a signature stops to pass: at its expiry or, unless a time
+// stamp or a signing authority says when it was made, with the first of its
+// certificates, whichever is first. Zero: never.
+func ends(s *notation.SignatureVerdict) time.Time {
+	end := s.Expiry
+	bound := s.Timestamp == nil && s.Scheme != envelope.SchemeSigningAuthority.String() && !s.CertificateExpiry.IsZero()
+	if bound && (end.IsZero() || s.CertificateExpiry.Before(end)) {
+		end = s.CertificateExpiry
+	}
+	return end
 }
 
 // identity tells signers apart; "" is nobody whom a trust store vouches for. The

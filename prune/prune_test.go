@@ -205,6 +205,43 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// A newer signature that ends sooner does not take the place of one that lasts.
+func TestPlanKeepsWhatLasts(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	certificate := func(end time.Duration) func(*notation.SignatureVerdict) {
+		return func(s *notation.SignatureVerdict) { s.Scheme, s.CertificateExpiry = "notary.x509", at.Add(end) }
+	}
+	stamped := func(s *notation.SignatureVerdict) { s.Timestamp = &notation.Timestamp{Time: s.SigningTime} }
+	authority := func(s *notation.SignatureVerdict) { s.Scheme = "notary.x509.signingAuthority" }
+	until := func(end time.Duration) func(*notation.SignatureVerdict) { return expires(at.Add(end), notation.Passed) }
+	type changes = []func(*notation.SignatureVerdict)
+	for name, tt := range map[string]struct {
+		old, newer changes
+		want       string
+	}{
+		"both for ever":             {nil, nil, "-old:superseded newer:passes"},
+		"expires later":             {changes{until(day)}, changes{until(2 * day)}, "-old:superseded newer:passes"},
+		"expires at the same time":  {changes{until(day)}, changes{until(day)}, "-old:superseded newer:passes"},
+		"never expires":             {changes{until(day)}, nil, "-old:superseded newer:passes"},
+		"expires soon":              {nil, changes{until(time.Hour)}, "old:passes newer:passes"},
+		"expires sooner":            {changes{until(day)}, changes{until(time.Hour)}, "old:passes newer:passes"},
+		"renewed certificate":       {changes{certificate(day)}, changes{certificate(9 * day)}, "-old:superseded newer:passes"},
+		"older certificate":         {changes{certificate(9 * day)}, changes{certificate(day)}, "old:passes newer:passes"},
+		"the old one has a stamp":   {changes{certificate(day), stamped}, changes{certificate(9 * day)}, "old:passes newer:passes"},
+		"both have":                 {changes{certificate(9 * day), stamped}, changes{certificate(day), stamped}, "-old:superseded newer:passes"},
+		"an authority's":            {changes{certificate(9 * day), authority}, changes{certificate(day), authority}, "-old:superseded newer:passes"},
+		"certificate before expiry": {changes{until(2 * day)}, changes{until(9 * day), certificate(day)}, "old:passes newer:passes"},
+	} {
+		old := signature("old", append(changes{signed(2 * day)}, tt.old...)...)
+		newer := signature("newer", append(changes{signed(day)}, tt.newer...)...)
+		plan, err := prune.Plan(verdict(old, newer), prune.Options{Keep: 1})
+		if got := told(plan, "old", "newer"); err != nil || got != tt.want {
+			t.Errorf("%s: %s, want %s: %v", name, got, tt.want, err)
+		}
+	}
+}
+
 // TestPlanRefuses has verdicts that are not about every signature.
 //
 // attack: REG-09

@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -24,22 +25,63 @@ type listAtHand struct {
 
 // choose picks what may be about a certificate, so that the evidence for many
 // artifacts can be given for each of them. It looks at no more than
-// [MaxEvidence] answers of a kind.
+// [MaxEvidence] answers of a kind. The newest come first: no more than maxStapled
+// are judged, and who carried them must not keep a revocation from being among
+// these with answers from before it, of which there may be any number.
 func (e *Evidence) choose(q question) *atHand {
 	var h atHand
 	ids := certIDs{q: q}
+	var found []dated[[]byte]
 	for _, raw := range e.OCSP[:min(len(e.OCSP), MaxEvidence)] {
 		r, err := parseOCSP(raw)
-		if err == nil && slices.ContainsFunc(r.singles, func(s singleResponse) bool { return ids.match(&s) }) && len(h.ocsp) < maxStapled {
-			h.ocsp = append(h.ocsp, raw)
+		if err != nil {
+			continue
+		}
+		var this time.Time
+		for i := range r.singles {
+			if s := &r.singles[i]; ids.match(s) && s.answer.this.After(this) {
+				this = s.answer.this
+			}
+		}
+		if !this.IsZero() {
+			found = append(found, dated[[]byte]{raw, this})
 		}
 	}
+	h.ocsp = newestFirst(found, q.now)
+	h.ocsp = h.ocsp[:min(len(h.ocsp), maxStapled)]
+	var lists []dated[listAtHand]
 	for _, raw := range e.CRLs[:min(len(e.CRLs), MaxEvidence)] {
 		if f, err := frameOf(raw); err == nil && string(f.issuer) == string(q.issuer.RawSubject) {
-			h.lists = append(h.lists, listAtHand{f, raw})
+			lists = append(lists, dated[listAtHand]{listAtHand{f, raw}, f.this})
 		}
 	}
+	h.lists = newestFirst(lists, q.now)
 	return &h
+}
+
+// dated is something with the time that it says to be of.
+type dated[T any] struct {
+	what T
+	this time.Time
+}
+
+// newestFirst puts what is newer before what is older, and last what says to be
+// of the future, which cannot count.
+func newestFirst[T any](all []dated[T], now time.Time) []T {
+	future := func(t time.Time) int {
+		if t.After(now.Add(skew)) {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(all, func(a, b dated[T]) int {
+		return cmp.Or(future(a.this)-future(b.this), b.this.Compare(a.this))
+	})
+	var ordered []T
+	for _, l := range all {
+		ordered = append(ordered, l.what)
+	}
+	return ordered
 }
 
 // frameOf reads a list without its entries. Nothing is checked.

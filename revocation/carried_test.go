@@ -158,6 +158,48 @@ func TestCarriedAgainstAsked(t *testing.T) {
 	}
 }
 
+// However many genuine answers from before a revocation are carried along, in
+// whatever order, they do not keep the one that tells it from being judged.
+func TestCarriedCrowded(t *testing.T) {
+	t.Parallel()
+	const crowd = 2*maxStapled + 1
+	for name, carry := range map[string]func(*world, time.Duration, bool) Evidence{
+		"responses": func(w *world, ago time.Duration, revoked bool) Evidence {
+			o := w.good()
+			o.Singles[0].ThisUpdate = w.now.Add(-ago)
+			if revoked {
+				o.Singles[0].Status = testpki.OCSPRevoked(w.now.Add(-time.Hour), 1)
+			}
+			return Evidence{OCSP: [][]byte{o.Sign(t, w.caKey())}}
+		},
+		"lists": func(w *world, ago time.Duration, revoked bool) Evidence {
+			c := w.crl(1)
+			c.ThisUpdate = w.now.Add(-ago)
+			if revoked {
+				c.Entries = [][]byte{w.entry(1)}
+			}
+			return Evidence{CRLs: [][]byte{c.Sign(t, w.caKey())}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, withOCSP(ocspURL), withCRL(crlURL))
+			w.o.Offline = true
+			var e Evidence
+			add := func(ago time.Duration, revoked bool) {
+				one := carry(w, ago, revoked)
+				e.OCSP, e.CRLs = append(e.OCSP, one.OCSP...), append(e.CRLs, one.CRLs...)
+			}
+			for i := range crowd {
+				add(time.Hour+time.Duration(i)*time.Minute, false)
+				add(-time.Hour-time.Duration(i)*time.Minute, false) // of the future
+			}
+			add(time.Minute, true)
+			want(t, w.checkWith(e), Revoked, reason.RevocationRevoked)
+		})
+	}
+}
+
 // Why an answer that was carried along did not help is said.
 func TestCarriedUseless(t *testing.T) {
 	t.Parallel()

@@ -187,7 +187,8 @@ func TestStapled(t *testing.T) {
 		"about another":        {Evidence{OCSP: [][]byte{sign(foreign)}}, Unavailable},
 		"of another key":       {Evidence{OCSP: [][]byte{w.good().Sign(t, forged)}, CRLs: [][]byte{w.crl(1).Sign(t, forged)}}, Unavailable},
 		"behind many others":   {Evidence{OCSP: useless(sign(w.good()), sign(foreign), maxStapled)}, Good},
-		"behind too many":      {Evidence{OCSP: useless(sign(w.good()), sign(stale), maxStapled), CRLs: useless(list(w.crl(1)), list(expired), maxStapled)}, Unavailable},
+		"behind many older":    {Evidence{OCSP: useless(sign(w.good()), sign(stale), maxStapled), CRLs: useless(list(w.crl(1)), list(expired), maxStapled)}, Good},
+		"behind too many":      {Evidence{OCSP: useless(sign(w.good()), w.good().Sign(t, forged), maxStapled), CRLs: useless(list(w.crl(1)), w.crl(1).Sign(t, forged), maxStapled)}, Unavailable},
 		"behind far too many":  {Evidence{OCSP: useless(sign(w.good()), nil, MaxEvidence), CRLs: useless(list(w.crl(1)), nil, MaxEvidence)}, Unavailable},
 	} {
 		r := w.checkWith(tc.e)

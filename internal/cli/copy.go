@@ -50,7 +50,8 @@ With --sign, the artifact is signed at DST when everything has arrived, before
 DST is verified, so that the policy there may demand that signature. The flags
 for signing are those of 'notation sign', but for --sign-user-metadata and
 --sign-plugin-config: -m and --plugin-config are about verification here. If
-signing fails, the tag is not moved.
+signing fails, the tag is not moved. With --skip-if-signed, a copy that is run
+again adds no second signature.
 
 An image layout is a directory, or a tarball if DST ends with .tar or is a file
 already. A tarball is replaced as a whole, or stays as it was.
@@ -153,7 +154,7 @@ func (a *app) copy(ctx context.Context, cmd *cobra.Command, o *copyOptions, args
 	defer cancel()
 	c.budget = budget
 	budget.run() // a plugin may hold the key
-	if err := o.sign.open(ctx, a, cmd); err != nil {
+	if err := o.sign.open(ctx, a, cmd, &o.judge.judging); err != nil {
 		return nil, err
 	}
 	budget.pause() // a password may have to be waited for

@@ -44,6 +44,41 @@ func TestCopySigns(t *testing.T) {
 	}
 }
 
+// TestCopySignsOnce adds one signature however often it is run, and asks nobody
+// about revocation who is not to be asked.
+func TestCopySignsOnce(t *testing.T) {
+	t.Parallel()
+	c := newCopier(t)
+	prod := c.newChecked("prod")
+	schemas := loadSchemas(t)
+	dst := filepath.Join(t.TempDir(), "dst")
+	args := c.layouts(dst, "--no-verify", "--sign", "--skip-if-signed", "-k", "prod")
+	first := at(c.ok(append(args, "-o", "json")...).json(), "signature", "digest")
+	r := c.ok(append(args, "-o", "json")...)
+	schemas.check(r)
+	if doc := r.json(); at(doc, "signature", "digest") != first || at(doc, "alreadySigned") != true || at(doc, "copied", "manifests") != 0.0 {
+		t.Error(r.stdout)
+	}
+	c.ok(args...).want(0, "Already signed "+dst+"@"+c.digest, "tag v1 names it now")
+
+	// Offline the answer from before does, and without it nobody can tell.
+	offline := append(c.layouts(dst, "--offline", "--sign", "--skip-if-signed", "-k", "prod", "--from-scope", "x.example/app", "--to-scope", "x.example/app"), c.policy("x.example/app")...)
+	asked := prod.asked.Load()
+	c.ok(offline...).want(0, "Already signed")
+	c.vars["NOTATION_CACHE"] = t.TempDir()
+	c.run(offline...).want(3, "could not be signed there", "nobody may be asked", "the tag 'v1' was not moved")
+	if n := prod.asked.Load(); n != asked {
+		t.Errorf("offline, and asked %d times", n-asked)
+	}
+
+	// Another one is added where it is not as good.
+	c.ok(append(args, "--sign-user-metadata", "stage=prod")...).want(0, "Successfully signed")
+	prod.revoked.Store(true)
+	c.vars["NOTATION_CACHE"] = t.TempDir()
+	c.ok(args...).want(0, "Successfully signed")
+	c.run(c.layouts(dst, "--skip-if-signed")...).wantError(2, "--skip-if-signed needs --sign")
+}
+
 // TestCopyCannotSign leaves the tag where it is, or all as it was, and says so.
 func TestCopyCannotSign(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,7 @@ import (
 // and what they say.
 type copySigning struct {
 	wanted  bool
+	skip    bool // if the destination has a signature as good
 	signing signingOptions
 	flags   []string // which need --sign
 
@@ -34,6 +35,8 @@ const signPrefix = "sign-"
 func (o *copySigning) register(a *app, cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.wanted, "sign", false, "sign the artifact at DST when all has arrived, before DST is verified and the tag is moved")
+	f.BoolVar(&o.skip, "skip-if-signed", false, "with --sign, do not sign what has a valid signature of the same signer at DST already")
+	o.flags = append(o.flags, "skip-if-signed")
 	apart := &cobra.Command{}
 	apart.Flags().SortFlags = false
 	o.signing.register(a, apart)
@@ -63,11 +66,13 @@ func (o *copySigning) check(a *app, cmd *cobra.Command) error {
 	return nil
 }
 
-// open opens the key. judge has the time that revocation may take.
-func (o *copySigning) open(ctx context.Context, a *app, cmd *cobra.Command) error {
+// open opens the key. What verification says about revocation, such as that
+// nobody is to be asked, holds for signing as well.
+func (o *copySigning) open(ctx context.Context, a *app, cmd *cobra.Command, judging *judgingOptions) error {
 	if !o.wanted {
 		return nil
 	}
+	o.signing.revocation = judging.revocation
 	key, options, err := a.signing(ctx, cmd, &o.signing)
 	if err != nil {
 		if text := strings.ReplaceAll(err.Error(), "--plugin-config", "--"+signPrefix+"plugin-config"); text != err.Error() {
@@ -75,6 +80,7 @@ func (o *copySigning) open(ctx context.Context, a *app, cmd *cobra.Command) erro
 		}
 		return err
 	}
+	options.SkipIfSigned = o.skip
 	o.key, o.options = key, options
 	return nil
 }
@@ -90,8 +96,11 @@ func (d *copyDocument) sign(ctx context.Context, o *copySigning, dst oci.Reposit
 		return reason.Errorf(reason.UsageInternal, "%s was signed in place of %s", signed.Artifact.Digest, artifact)
 	}
 	d.Signature, d.Envelope, d.Timestamp = newDescriptor(signed.Signature), newDescriptor(signed.Envelope), newStamped(signed.Timestamp)
+	d.AlreadySigned = signed.Skipped
 	return nil
 }
 
 // unsign says that the signature is not there after all.
-func (d *copyDocument) unsign() { d.Signature, d.Envelope, d.Timestamp = nil, nil, nil }
+func (d *copyDocument) unsign() {
+	d.Signature, d.Envelope, d.Timestamp, d.AlreadySigned = nil, nil, nil, false
+}

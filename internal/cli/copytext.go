@@ -39,9 +39,11 @@ type copyDocument struct {
 	Tag         string          `json:"tag,omitempty"`      // which names it at the destination
 
 	Required  []copyRequiredJSON `json:"required,omitempty"`  // what was looked at for --require-artifact-type
-	Signature *descriptorJSON    `json:"signature,omitempty"` // the manifest of the signature that --sign has added
+	Signature *descriptorJSON    `json:"signature,omitempty"` // the manifest of the signature that --sign has added, or found
 	Envelope  *descriptorJSON    `json:"envelope,omitempty"`
 	Timestamp *stampedJSON       `json:"timestamp,omitempty"`
+
+	AlreadySigned bool `json:"alreadySigned,omitempty"` // it was found
 
 	Copied    copyTotalsJSON `json:"copied"`
 	Skipped   copyTotalsJSON `json:"skipped"`
@@ -133,7 +135,11 @@ func (d *copyDocument) text(p *page) {
 	}
 	d.Destination.text(p)
 	if d.Signature != nil {
-		p.line("Successfully signed %s", d.Destination.Name) // scripts look for it at the beginning of a line
+		done := "Successfully signed" // scripts look for it at the beginning of a line
+		if d.AlreadySigned {
+			done = "Already signed"
+		}
+		p.line("%s %s", done, d.Destination.Name)
 		p.line("  signature %s", d.Signature.Digest)
 		d.Timestamp.text(p)
 	}
@@ -164,10 +170,13 @@ func (d *copyDocument) failureText(p *page) {
 	}
 	p.styledLine(bad, "Not finished %s", d.Destination.Name)
 	d.totalsText(p)
-	if d.Signature != nil {
+	if d.Signature != nil && !d.AlreadySigned {
 		p.line("  signature %s was added", d.Signature.Digest)
 	}
-	if d.tag != "" {
+	switch {
+	case d.Tag != "": // another artifact of a bundle was not finished
+		p.line("  tag %s names it now", d.Tag)
+	case d.tag != "":
 		p.line("  tag %s was not moved", d.tag)
 	}
 }

@@ -58,7 +58,7 @@ anything unless their operator allows it; then the exit code is 3.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.which.Expired, "expired", false, "delete signatures whose signer has set an expiry that has passed; that of a certificate does not count")
 	f.BoolVar(&o.which.Untrusted, "untrusted", false, "delete signatures that certainly fail under the trust policy, beside one that passes")
-	f.IntVar(&o.which.Keep, "keep", 0, "of the signatures of each signer that pass, keep the newest `N`, and delete the others")
+	f.IntVar(&o.which.Keep, "keep", 0, "of the signatures of each signer that pass, keep the newest `N` and those that last longer, and delete the others")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would be deleted, and change nothing")
 	f.BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	f.IntVar(&o.judge.maxSignatures, "max-signatures", notation.DefaultMaxSignatures, "delete nothing of an artifact with more signatures than this")
@@ -120,12 +120,20 @@ func (a *app) prune(ctx context.Context, cmd *cobra.Command, o *pruneOptions, ar
 
 // confirmPrune shows what is going to be deleted before it asks.
 func (a *app) confirmPrune(ctx context.Context, yes bool, doc *pruneDocument) error {
-	if !yes && a.env.Terminal.Reads() {
-		p := &page{}
-		doc.text(p)
-		fmt.Fprint(a.env.Stderr, p.b.String()) //nolint:errcheck // whoever does not see it will not say yes
+	if !yes {
+		a.showFirst(doc)
 	}
 	return a.confirm(ctx, yes, "Delete "+counted(doc.count(true), "signature")+"?")
+}
+
+// showFirst shows a document to the person at the terminal, if there is one,
+// before anything comes of it.
+func (a *app) showFirst(doc document) {
+	if a.env.Terminal.Reads() {
+		p := &page{}
+		doc.text(p)
+		fmt.Fprint(a.env.Stderr, p.b.String()) //nolint:errcheck // whoever does not see it will not go on
+	}
 }
 
 // newPruneDocument plans what is to become of the signatures of each artifact,

@@ -123,6 +123,7 @@ func (a *app) signRequest(ctx context.Context, cmd *cobra.Command, o *signOption
 		return nil, err
 	}
 	doc := &requestDocument{Request: newRequest(o.request, request)}
+	a.showFirst(doc)              // whoever unlocks the key is to know what for
 	ctx, cancel := a.network(ctx) // a plugin or a time stamp may need it
 	defer cancel()
 	key, options, err := a.signing(ctx, cmd, &o.signing)

@@ -228,3 +228,27 @@ func TestAttachSignatureTimestamp(t *testing.T) {
 	u.ok("attach-signature", image, signature).want(0, "time stamp")
 	u.ok("verify", "--ca-cert", acme.root, "--tsa-cert", tsa.root, image)
 }
+
+// TestSignRequestIsShownFirst shows what is to be signed before the key is
+// opened, to who might be about to type its passphrase.
+func TestSignRequestIsShownFirst(t *testing.T) {
+	t.Parallel()
+	here, there := newUser(t), newUser(t)
+	path, digest := here.layout("image")
+	request := filepath.Join(t.TempDir(), "request")
+	here.ok("sign", "--prepare", "--oci-layout", "-m", "approved=yes\x1b[2J", path+":v1", "-o", request)
+	sign := []string{"sign", "--request", request, "-o", request + ".sig", "-k", "nobody"}
+	if r := there.run(sign...); strings.Contains(r.stderr, digest) {
+		t.Error(r.stderr)
+	}
+	there.env.Terminal = &terminal{reads: true}
+	r := there.run(sign...)
+	for _, text := range []string{"Request to sign, in " + request, digest, `"approved"="yes\x1b[2J"`} {
+		if !strings.Contains(r.stderr, text) {
+			t.Errorf("%q is not in %s", text, r.stderr)
+		}
+	}
+	if r.code != 2 {
+		t.Error(r.code)
+	}
+}

@@ -3,7 +3,6 @@ package layout
 import (
 	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/notaryv2/notation/internal/strictjson"
 	"github.com/notaryv2/notation/oci"
@@ -238,9 +237,7 @@ func (u *unlisting) isReferrersTag(tag string) bool {
 	if u.subject != "" {
 		return tag == referrersTag(u.subject)
 	}
-	algorithm, encoded, _ := strings.Cut(tag, "-")
-	_, err := oci.ParseDigest(string(digest.SHA256) + ":" + encoded) // longer ones are cut to its length
-	return err == nil && slices.Contains([]digest.Algorithm{digest.SHA256, digest.SHA384, digest.SHA512}, digest.Algorithm(algorithm))
+	return oci.IsReferrersTag(tag)
 }
 
 // referrersTag is the tag of the referrers tag schema: OCI distribution
