@@ -6,13 +6,17 @@ FUZZTIME ?= 5s
 TOOLS := $(CURDIR)/.cache/tools/bin
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test fuzz bench bench-go bench-copy profile cover tools setup clean
+.PHONY: help build pkcs11 demo test fuzz bench bench-go bench-copy profile cover tools setup clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## build bin/notation
 	CGO_ENABLED=0 go build -trimpath -buildvcs=$(VCS) -ldflags '-s -w' -o bin/notation ./cmd/notation
+
+# A release has its tag as version; else the Go command knows one.
+pkcs11: ## build bin/notation-pkcs11, the plugin for HSMs, with cgo
+	CGO_ENABLED=1 go -C cmd/notation-pkcs11 build -trimpath -buildvcs=$(VCS) -ldflags '-s -w -X main.version=$(patsubst v%,%,$(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null))' -o $(CURDIR)/bin/notation-pkcs11 .
 
 demo: build ## run the announcement's walkthrough against embedded registries
 	@go -C test run ./demo -notation $(CURDIR)/bin/notation

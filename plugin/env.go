@@ -19,13 +19,21 @@ var withheld = []string{
 // secretWords mark a variable of a registry, or of this program, as secret.
 var secretWords = []string{"USER", "PASS", "TOKEN", "SECRET", "AUTH", "CREDENTIAL", "KEY"}
 
+// pinVariable holds the PIN of a token for the plugin that talks to it, and is
+// the business of no other.
+const (
+	pinVariable = "NOTATION_PKCS11_PIN"
+	pinPlugin   = "pkcs11"
+)
+
 // environment returns env without the variables that hold credentials which
-// are not the plugin's business.
-func environment(env []string) []string {
+// are not the business of the plugin of that name.
+func environment(env []string, plugin string) []string {
 	kept := make([]string, 0, len(env))
 	for _, entry := range env {
 		name, _, ok := strings.Cut(entry, "=")
-		if ok && !isWithheld(strings.ToUpper(name)) { // names ignore case on Windows
+		name = strings.ToUpper(name) // names ignore case on Windows
+		if ok && !isWithheld(name) && (name != pinVariable || plugin == pinPlugin) {
 			kept = append(kept, entry)
 		}
 	}

@@ -26,6 +26,11 @@ type Host struct {
 	// <Dir>/<name>/notation-<name>, on Windows with the suffix .exe.
 	Dir string
 
+	// Beside names programs outside of Dir by the name of the plugin: those that
+	// come with the host, and are as trustworthy as itself. Their directories are
+	// not looked at, only the programs. One of the same name in Dir goes first.
+	Beside map[string]string
+
 	// Env is the environment from which that of plugins is made, by leaving out
 	// credentials that are not theirs; nil is this process's own.
 	Env []string
@@ -118,8 +123,23 @@ func (h *Host) List(ctx context.Context) ([]Listed, error) {
 	return all, nil
 }
 
-// names returns what may be plugins in the directory.
+// names returns the names of what may be plugins, in order.
 func (h *Host) names() ([]string, error) {
+	names, err := h.installed()
+	if err != nil {
+		return nil, err
+	}
+	for name, program := range h.Beside {
+		if _, err := os.Lstat(program); err == nil && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// installed returns what may be plugins in Dir.
+func (h *Host) installed() ([]string, error) {
 	if h.Dir == "" {
 		return nil, nil
 	}
@@ -144,7 +164,6 @@ func (h *Host) names() ([]string, error) {
 			names = append(names, e.Name())
 		}
 	}
-	slices.Sort(names)
 	return names, nil
 }
 
@@ -161,8 +180,28 @@ func (h *Host) locate(name string) (string, error) {
 	}
 	missing := reason.Errorf(reason.PluginNotFound, "the plugin %s is not installed", quote(name)).
 		WithHint("Install it with 'notation plugin install'.")
-	if h.Dir == "" {
+	program, err := h.locateInstalled(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return program, err
+	}
+	program, ok := h.Beside[name]
+	if !ok {
 		return "", missing
+	}
+	switch err := checkPath(program, os.Lstat, fs.FileMode.IsRegular, "regular file"); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", missing
+	case err != nil:
+		return "", err
+	}
+	return filepath.Abs(program)
+}
+
+// locateInstalled is locate for the plugins in Dir, with fs.ErrNotExist for
+// none.
+func (h *Host) locateInstalled(name string) (string, error) {
+	if h.Dir == "" {
+		return "", fs.ErrNotExist
 	}
 	base, err := filepath.Abs(h.Dir)
 	if err != nil {
@@ -175,9 +214,7 @@ func (h *Host) locate(name string) (string, error) {
 		func() error { return checkPath(dir, os.Lstat, fs.FileMode.IsDir, "directory") },
 		func() error { return checkPath(program, os.Lstat, fs.FileMode.IsRegular, "regular file") },
 	} {
-		if err := check(); errors.Is(err, fs.ErrNotExist) {
-			return "", missing
-		} else if err != nil {
+		if err := check(); err != nil {
 			return "", err
 		}
 	}

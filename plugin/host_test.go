@@ -73,6 +73,56 @@ func TestGet(t *testing.T) {
 	}
 }
 
+// The PIN of a token goes to the plugin that talks to it, and to no other.
+func TestPINVariable(t *testing.T) {
+	t.Parallel()
+	env := []string{"NOTATION_PKCS11_PIN=1234", "notation_pkcs11_pin=5678", "NOTATION_PKCS11_MODULE=/m"}
+	if got := environment(env, "pkcs11"); !slices.Equal(got, env) {
+		t.Errorf("pkcs11 sees %v", got)
+	}
+	if got := environment(env, "other"); !slices.Equal(got, env[2:]) {
+		t.Errorf("another plugin sees %v", got)
+	}
+}
+
+// A plugin beside the host is found by its name alone, and one that was
+// installed goes first.
+// attack: PLG-01
+func TestBeside(t *testing.T) {
+	t.Parallel()
+	elsewhere := newHost(t, "answer")
+	program := put(t, elsewhere, "pkcs11")
+	answers := map[Command]said{CommandMetadata: {Out: toJSON(t, goodMetadata("pkcs11", all()...))}}
+	h := answering(t, map[Command]said{})
+	h.Env = append(h.Env, "EXAMPLE_ANSWERS="+toJSON(t, answers))
+	_, err := h.Get(t.Context(), "pkcs11")
+	refuses(t, err, reason.PluginNotFound)
+
+	h.Beside = map[string]string{"pkcs11": program, "gone": program + "-gone"}
+	if p, err := h.Get(t.Context(), "pkcs11"); err != nil || p.Name() != "pkcs11" {
+		t.Errorf("%v", err)
+	}
+	_, err = h.Get(t.Context(), "gone")
+	refuses(t, err, reason.PluginNotFound)
+	listed, err := h.List(t.Context())
+	must(t, err)
+	if len(listed) != 2 || listed[0].Name != "pkcs11" || listed[0].Err != nil || listed[1].Name != "test" {
+		t.Errorf("%+v", listed)
+	}
+	refuses(t, h.Uninstall(t.Context(), "pkcs11"), reason.PluginNotFound)
+
+	link := program + "-link"
+	must(t, os.Symlink(program, link))
+	h.Beside = map[string]string{"pkcs11": link}
+	_, err = h.Get(t.Context(), "pkcs11")
+	refuses(t, err, reason.PluginUnsafe)
+
+	installed := put(t, h, "pkcs11")
+	if got, err := h.locate("pkcs11"); err != nil || got != installed {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
 // With no Env, the environment is that of the process.
 func TestOwnEnvironment(t *testing.T) {
 	t.Parallel()

@@ -85,7 +85,7 @@ func (h *Host) start(ctx context.Context, p process, stdout, stderr io.Writer) (
 	wait := busyWait
 	for try := 1; ; try++ {
 		cmd := exec.CommandContext(ctx, p.program, string(p.command))
-		cmd.Env = environment(env)
+		cmd.Env = environment(env, p.name)
 		cmd.Stdin = bytes.NewReader(p.input)
 		cmd.Stdout, cmd.Stderr = stdout, stderr
 		cmd.WaitDelay = h.grace

@@ -31,7 +31,7 @@ func All() []Entry {
 	for _, area := range [][]Entry{
 		envelopeEntries(), certEntries(), ociEntries(), registryEntries(), trustEntries(),
 		signerEntries(), verifyEntries(), timestampEntries(), revocationEntries(),
-		pluginEntries(), pkcs11Entries(), blobEntries(), configEntries(), doctorEntries(), promoteEntries(), pullEntries(), bundleEntries(), pruneEntries(), auditEntries(),
+		pluginEntries(), tokenEntries(), blobEntries(), configEntries(), doctorEntries(), promoteEntries(), pullEntries(), bundleEntries(), pruneEntries(), auditEntries(),
 	} {
 		all = append(all, area...)
 	}

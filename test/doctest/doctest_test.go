@@ -3,7 +3,8 @@
 // A fenced block whose info string is "sh" belongs to its page's one script,
 // which runs from top to bottom. A second word makes the block a script of its
 // own kind: "sh sign" and "sh verify" run one by one with the variables that
-// the page speaks of; "sh make" is run by the Makefile's own targets; "sh
+// the page speaks of; "sh make" is run by the Makefile's own targets; "sh person"
+// is run at a terminal where somebody types a PIN; "sh
 // scenario NAME" shows commands of a script that runs elsewhere. Of a YAML block,
 // the commands of "run" and "script" members are run.
 package doctest
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,9 +85,11 @@ func TestMorePages(t *testing.T) {
 		"docs/audit.md":           func(*testing.T, *world) {},
 		"docs/blobs.md":           func(*testing.T, *world) {},
 		"docs/housekeeping.md":    func(*testing.T, *world) {},
+		"docs/keys.md":            goBuild,
 		"docs/offline-signing.md": func(*testing.T, *world) {},
 		"docs/lasting.md":         timeStamping,
 		"docs/plugins.md":         goBuild,
+		"docs/pkcs11.md":          tokens,
 		"docs/scale.md":           func(*testing.T, *world) {},
 	} {
 		t.Run(page, func(t *testing.T) {
@@ -95,6 +99,8 @@ func TestMorePages(t *testing.T) {
 				switch b.info {
 				case "sh":
 					script.WriteString(b.text)
+				case "sh person": // types a PIN
+					fmt.Fprintf(&script, "echo 123456 | script -qec '%s' /dev/null\n", strings.TrimSpace(b.text))
 				case "json": // a configuration file
 					fmt.Fprintf(&script, "cat >~/.config/notation/config.json <<'CONFIG'\n%sCONFIG\n", b.text)
 				}
@@ -104,6 +110,21 @@ func TestMorePages(t *testing.T) {
 			w.run(t, script.String())
 		})
 	}
+}
+
+// tokens has what docs/pkcs11.md takes for granted: the plugin as make builds it,
+// and SoftHSM.
+func tokens(t *testing.T, w *world) {
+	t.Helper()
+	toolbox.Need(t, "openssl")
+	module, _ := toolbox.SoftHSM(t, t.TempDir())
+	program, err := toolbox.PKCS11Plugin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.env = append(w.env, "NOTATION_CACHE="+t.TempDir())
+	w.replace = append(w.replace, "bin/notation-pkcs11", program, "/usr/lib/softhsm/libsofthsm2.so", module,
+		"notation-pkcs11 list", program+" list", "notation-pkcs11 login", program+" login")
 }
 
 // timeStamping starts the authority that docs/lasting.md speaks of.
@@ -168,7 +189,7 @@ func goBuild(t *testing.T, w *world) {
 }
 
 // makeTarget is a call of make in a block "sh make".
-var makeTarget = regexp.MustCompile(`(?m)^make +([a-z-]+)`)
+var makeTarget = regexp.MustCompile(`(?m)^make +([a-z0-9-]+)`)
 
 // TestMakeTargetsExist looks for what the pages tell to make.
 func TestMakeTargetsExist(t *testing.T) {
@@ -177,7 +198,7 @@ func TestMakeTargetsExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range append(blocks(t, "README.md"), blocks(t, "docs/plugins.md")...) {
+	for _, b := range slices.Concat(blocks(t, "README.md"), blocks(t, "docs/plugins.md"), blocks(t, "docs/pkcs11.md")) {
 		for _, m := range makeTarget.FindAllStringSubmatch(b.text, -1) {
 			if !strings.Contains(string(makefile), "\n"+m[1]+":") {
 				t.Errorf("the Makefile has no target %q", m[1])
@@ -200,9 +221,11 @@ func TestEveryBlockIsKnown(t *testing.T) {
 		"docs/blobs.md":           {"sh"},
 		"docs/scale.md":           {"sh"},
 		"docs/housekeeping.md":    {"sh"},
+		"docs/keys.md":            {"sh"},
 		"docs/offline-signing.md": {"sh"},
 		"docs/lasting.md":         {"sh", "json"},
 		"docs/plugins.md":         {"sh", "sh make"},
+		"docs/pkcs11.md":          {"sh", "sh make", "sh person"},
 		"docs/library.md":         {"go", "sh library"},
 	}
 	for page, infos := range known {
