@@ -34,6 +34,16 @@ type VerifiedStream interface {
 	Verifies() Descriptor
 }
 
+// LeavingStream is a [VerifiedStream] that can leave it to whoever receives the
+// content to compare the digest, as a registry does with what is uploaded.
+type LeavingStream interface {
+	VerifiedStream
+
+	// LeaveDigest makes the stream check its size only. It is called before the
+	// first Read, by who knows that the receiver compares.
+	LeaveDigest()
+}
+
 // CheckStream returns a reader of the content of d, which r holds, with the
 // checks of [NewVerifiedReader]. Of a [VerifiedStream] of d only the size is
 // checked once more.
@@ -59,7 +69,8 @@ type Store interface {
 	// returns. It holds no more than a small part of it in memory. open is
 	// called once per try: a try that was cut short is repeated from the start
 	// some times. An error of open, or of the stream, is in the error's tree.
-	// Streams of [Source.Open] have been compared with their digests on the way.
+	// Streams of [Source.Open] have been compared with their digests on the way,
+	// or, if they are [LeavingStream]s, by the store itself.
 	PutBlob(ctx context.Context, d Descriptor, open func() (io.ReadCloser, error)) error
 
 	// Mount makes the blob d of the repository named from, as

@@ -275,6 +275,13 @@ type countedStream struct {
 	stream oci.VerifiedStream
 }
 
+// LeaveDigest implements [oci.LeavingStream], if the stream does.
+func (c *countedStream) LeaveDigest() {
+	if l, ok := c.stream.(oci.LeavingStream); ok {
+		l.LeaveDigest()
+	}
+}
+
 // Verifies implements [oci.VerifiedStream].
 func (c *countedStream) Verifies() oci.Descriptor { return c.stream.Verifies() }
 

@@ -23,6 +23,7 @@ const (
 	maxHelperOutput  = 1 << 20 // of a credential helper
 	maxIdlePerHost   = 128     // a hundred parallel fetches keep their connections
 	maxIdleConns     = 256
+	minLeft          = 1 << 20   // size of blobs whose digest the registry alone compares
 	maxTokenAnswer   = 128 << 10 // of a token service, as oras-go has it
 	maxTokenFile     = 256 << 10
 	maxTokenFiles    = 1000

@@ -222,6 +222,10 @@ func (r *Repository) PutBlob(ctx context.Context, d oci.Descriptor, open opener)
 	if err := oci.CheckDescriptor(d, oci.MaxBlobSize); err != nil {
 		return err
 	}
+	// To compute the digest of what the registry compares is half of the work of
+	// a copy. It is done where it costs nothing, and where the registry objects:
+	// then it must be known whose fault that is.
+	leave := d.Size >= minLeft
 	for try := 1; ; try++ {
 		begun := r.beginUpload(ctx)
 		switch {
@@ -235,12 +239,14 @@ func (r *Repository) PutBlob(ctx context.Context, d oci.Descriptor, open opener)
 			method: http.MethodPut, url: u, what: "an upload to " + r.Name(), contentType: "application/octet-stream",
 			limit: maxErrorBody, actions: actionsPush,
 		}
-		p, err := r.attemptUpload(ctx, q, d, open)
+		p, err := r.attemptUpload(ctx, q, d, open, leave)
 		if err == nil && p.ok() && p.status != http.StatusAccepted {
 			return r.checkStored(d.Digest, p)
 		}
 		wait, again := r.retry(ctx, q, try, p, err)
-		if err == nil && !again && isLostSession(p.status) && try == 1 {
+		if err == nil && !again && leave && p.status == http.StatusBadRequest {
+			again, leave = true, false
+		} else if err == nil && !again && isLostSession(p.status) && try == 1 {
 			again = true // another session may do
 		}
 		if !again {

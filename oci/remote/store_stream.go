@@ -113,6 +113,9 @@ func (s *stream) read(p []byte) (int, error) {
 // Verifies implements [oci.VerifiedStream].
 func (s *stream) Verifies() oci.Descriptor { return s.d }
 
+// LeaveDigest implements [oci.LeavingStream].
+func (s *stream) LeaveDigest() { s.checked = oci.NewSizedReader(readerFunc(s.read), s.d) }
+
 func (s *stream) Close() error {
 	s.patience.end(0)
 	s.watch.stop() // before closing, which would read the rest
@@ -168,14 +171,14 @@ func (p *patience) end(n int) {
 }
 
 // attemptUpload sends the content of d once, but for a challenge and its
-// answer.
-func (r *Repository) attemptUpload(ctx context.Context, q request, d oci.Descriptor, open opener) (*response, error) {
+// answer. leave says that the registry alone is to compare the digest.
+func (r *Repository) attemptUpload(ctx context.Context, q request, d oci.Descriptor, open opener, leave bool) (*response, error) {
 	ex := &exchange{origin: r.url(""), progress: new(atomic.Int64), tried: new(triedTokens)}
 	ctx = auth.WithScopesForHost(withExchange(ctx, ex), r.host, r.scopes(q.actions)...)
 	ctx, watch := newWatchdog(ctx, ex.progress, r.client.timing)
 	defer watch.stop()
 
-	up := &uploads{d: d, open: open, watch: watch, timing: r.client.timing}
+	up := &uploads{d: d, open: open, leave: leave, watch: watch, timing: r.client.timing}
 	defer up.answer()
 	hr, err := http.NewRequestWithContext(ctx, q.method, q.url.String(), http.NoBody)
 	if err != nil {
@@ -225,6 +228,7 @@ func (e *sourceError) Unwrap() error { return e.err }
 type uploads struct {
 	d      oci.Descriptor
 	open   opener
+	leave  bool
 	watch  *watchdog
 	timing timing
 
@@ -240,6 +244,9 @@ func (u *uploads) begin() (io.ReadCloser, error) {
 	content, err := u.open()
 	if err != nil {
 		return nil, &sourceError{err}
+	}
+	if l, ok := content.(oci.LeavingStream); ok && u.leave {
+		l.LeaveDigest()
 	}
 	b := &upload{
 		all: u, content: content, checked: oci.NewSizedReader(content, u.d), // the registry compares the digest

@@ -386,3 +386,42 @@ func TestPutBlobEnds(t *testing.T) {
 	err := open(t, f, Options{}).PutBlob(ctx, textBlob("text"), from("text"))
 	wantCode(t, err, reason.RegistryInterrupted)
 }
+
+// TestPutBlobLeavesTheDigest has the registry alone compare what is large, and
+// says whose fault it is if that is wrong.
+//
+// attack: REG-02
+func TestPutBlobLeavesTheDigest(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("x", minLeft)
+	d := textBlob(text)
+	for _, tt := range []struct {
+		name    string
+		sent    string // by the source
+		uploads int
+		code    reason.Code
+	}{
+		{"right", text, 1, ""},
+		{"wrong", strings.Repeat("y", minLeft), 2, reason.OCIDigestMismatch},
+		{"short", text[1:], 1, reason.OCISizeMismatch},
+		{"long", text + "x", 1, reason.OCISizeMismatch},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			src := open(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, tt.sent) }), Options{})
+			f := newFake()
+			opened := 0
+			err := open(t, f, Options{}).PutBlob(t.Context(), d, func() (io.ReadCloser, error) {
+				opened++
+				return src.Open(t.Context(), d)
+			})
+			wantCode(t, err, tt.code)
+			if opened != tt.uploads {
+				t.Errorf("opened %d times", opened)
+			}
+			if stored := len(f.blobs) > 0; stored != (tt.code == "") {
+				t.Errorf("stored: %t", stored)
+			}
+		})
+	}
+}
