@@ -58,8 +58,19 @@ type SignOptions struct {
 	// good as the one that would be made; see [Sign]. It plays no part in
 	// SignBlob and SignRequest.
 	SkipIfSigned bool
+	// Cache keeps what is true of certificates for whoever signs with the same
+	// options again; nil: nothing is kept. See [Cache].
+	Cache *Cache
 	// Now is the clock; nil: time.Now. The signing time is in whole seconds.
 	Now func() time.Time
+}
+
+// facts returns what is known about certificates.
+func (o *SignOptions) facts() certchain.Facts {
+	if o.Cache == nil {
+		return certchain.Facts{}
+	}
+	return certchain.Facts{Seen: o.Cache.certificates}
 }
 
 // Signed says what Sign has made.
@@ -88,10 +99,18 @@ type Signed struct {
 // verifier who trusts nothing but the root of key's own chain accepts it now,
 // revocation included; its signing certificate has the same subject as key's; it
 // has the scheme, metadata and time stamp asked for; and it stays good for at
-// least half of Expiry, or does not expire if that is 0. If the signatures cannot
-// all be looked at, and none of the others counts, nothing is signed; the error
-// then has a code "verify.*" or one of repo. Two callers at the same time may
-// both sign.
+// least half of Expiry, or does not expire if that is 0; without a time stamp its
+// certificates last for at least half of the time that a new one would be good.
+// If the signatures cannot all be looked at, and none of the others counts,
+// nothing is signed; the error then has a code "verify.*" or one of repo. Two
+// callers at the same time may both sign.
+//
+// Any number of calls may run at the same time, with one key and the repositories
+// of one registry client, as long as nobody changes what options refer to; they
+// then share connections, tokens and what need be pushed only once. Different
+// artifacts do not wait for each other; signatures of one artifact are pushed one
+// after another. How many run at a time is for the caller to bound: see
+// audit.Pace, which adapts to the registry.
 //
 // Options are checked before anything is requested; errors of theirs have codes
 // "sign.*". Others are those of repo and key.
@@ -280,7 +299,7 @@ func (o *SignOptions) primitive(ctx context.Context, do func(context.Context, en
 	if err != nil {
 		return signed{}, err
 	}
-	verified, err := open(r.MediaType, result.Envelope, certchain.Facts{})
+	verified, err := open(r.MediaType, result.Envelope, o.facts())
 	if err != nil {
 		return signed{}, err
 	}

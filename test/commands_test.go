@@ -53,6 +53,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"zip":               zipFiles,
 	}
 	maps.Copy(all, authorityCommands())
+	maps.Copy(all, pkcs11Commands())
 	return all
 }
 

@@ -208,7 +208,8 @@ func bare(d oci.Descriptor) oci.Descriptor {
 // of a layout is there after commit, all of it.
 type writable struct {
 	oci.Store
-	staging *layout.Staging // of a tarball; else nil
+	staging *layout.Staging    // of a tarball; else nil
+	made    *layout.Repository // a directory that was not there before; else nil
 }
 
 // openWritable opens the place of a target for writing.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/notaryv2/notation/internal/testpki"
+	"github.com/notaryv2/notation/revocation"
 )
 
 // TestOneTimeForAll has --timeout bound what all files of a command take, and
@@ -345,6 +346,10 @@ func TestRevocationEvidence(t *testing.T) {
 	bad := list.Sign(t, chain.Keys[1])
 	inPEM := func(der []byte) string { return string(pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})) }
 	inDER := func(der []byte) string { return string(der) }
+	var many strings.Builder
+	for i := range revocation.MaxEvidence + 1 {
+		many.WriteString(inPEM(testpki.DER(0x30, testpki.DER(0x30, []byte{byte(i), byte(i >> 8)}))))
+	}
 	for name, tt := range map[string]struct {
 		evidence []string
 		code     int
@@ -368,8 +373,9 @@ func TestRevocationEvidence(t *testing.T) {
 		"broken PEM":      {[]string{"-----BEGIN X509 CRL-----\n"}, 2, "holds no answer about revocation"},
 		"PEM of no list":  {[]string{inPEM([]byte("x"))}, 2, "holds no answer about revocation"},
 		"long":            {[]string{"\x30\x83\x01\x00\x03\x0a" + strings.Repeat("\x00", 65538)}, 2, "longer than 65536 bytes"},
-		"too many":        {[]string{strings.Repeat(inPEM(crl), 40)}, 2, "more than 32 answers"},
-		"too many in all": {[]string{strings.Repeat(inPEM(crl), 20), strings.Repeat(inPEM(crl), 20)}, 2, "more than 32 answers"},
+		"too many":        {[]string{many.String()}, 2, "ore than 1000 answers"},
+		"too many in all": {[]string{many.String()[:many.Len()/1001*1000], inDER(crl)}, 2, "ore than 1000 answers"},
+		"again and again": {[]string{strings.Repeat(inPEM(crl), 40)}, 0, "Successfully"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			args := []string{"blob", "verify", "--offline", "--ca-cert", root}

@@ -45,6 +45,7 @@ Exit codes:
 	flags.BoolVarP(&a.debug, "debug", "d", false, "tell on standard error what happens, without secrets")
 	flags.VarP(&choice[format]{&a.format, []format{formatText, formatJSON}, []format{formatTree}}, "output", "o", "text or json")
 	flags.Var(&a.timeout, "timeout", "time that all requests of the command may take together, such as 30s; 0 for no limit; to read a file is no request")
+	flags.BoolVar(&a.noCache, "no-cache", false, "use nothing that earlier runs have kept, such as signatures and answers about revocation, and keep nothing")
 	flags.SortFlags = false
 	completions(root, "output", string(formatText), string(formatJSON))
 	return root
@@ -58,8 +59,9 @@ func (a *app) commands(args []string) []*cobra.Command {
 		names string
 		build func() *cobra.Command
 	}{
-		{"sign", a.signCommand}, {"verify", a.verifyCommand}, {"inspect", a.inspectCommand}, {"list ls", a.listCommand}, {"blob", a.blobCommand},
-		{"attach", a.attachCommand}, {"discover", a.discoverCommand}, {"tree", a.treeCommand}, {"pull", a.pullCommand}, {"copy", a.copyCommand},
+		{"sign", a.signCommand}, {"verify", a.verifyCommand}, {"audit", a.auditCommand}, {"inspect", a.inspectCommand}, {"list ls", a.listCommand}, {"blob", a.blobCommand},
+		{"attach", a.attachCommand}, {"attach-signature", a.attachSignatureCommand}, {"discover", a.discoverCommand}, {"tree", a.treeCommand}, {"pull", a.pullCommand}, {"copy", a.copyCommand}, {"bundle", a.bundleCommand},
+		{"signature", a.signatureCommand}, {"prune", a.pruneCommand},
 		{"cert certificate", a.certCommand}, {"key", a.keyCommand}, {"plugin", a.pluginCommand}, {"policy", a.policyCommand},
 		{"doctor", a.doctorCommand}, {"login", a.loginCommand}, {"logout", a.logoutCommand},
 		{"version", a.versionCommand}, {"completion", a.completionCommand}, {"", a.manCommand}, // man needs all

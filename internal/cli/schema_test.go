@@ -222,11 +222,18 @@ func TestDocumentsFollowTheSchema(t *testing.T) {
 	tsa := u.newAuthority(testpki.Options{KeySet: 1})
 	stamped := u.write("stamped.json", `{"version":"1.0","trustPolicies":[{"name":"s","registryScopes":["*"],
 		"signatureVerification":{"level":"strict"},"trustStores":["ca:acme","tsa:clock"],"trustedIdentities":["*"]}]}`)
+	request := filepath.Join(t.TempDir(), "request")
+	listed, records := u.write("listed", good+"\n"+bare+"\n"), filepath.Join(t.TempDir(), "records")
 	filed := at(u.ok("attach", "-o", "json", "--artifact-type", "x/y", "--sign", "-k", "acme", bare, two).json(), "name").(string)
+	held, _ := u.layout("held")
+	carried := filepath.Join(t.TempDir(), "carried.tar")
 	for _, line := range [][]string{
 		{"version"}, {"completion", "fish"}, {"man", t.TempDir()}, {"no-such-command"}, {"cert"}, {"sign"}, {"--no-such-flag"}, {"help", "x"},
 		{"login", "-u", "alice", "-p", secret, reg.host},
 		{"key", "add", "--name", "second", acme.key, acme.chain}, {"key", "update", "second", "--default"}, {"key", "list"}, {"key", "delete", "second"},
+		{"key", "generate", "made", "--algorithm", "ec-256"}, {"key", "csr", "made", "--subject", "C=US, ST=WA, O=x"}, {"key", "csr", "none", "--subject", "C=US"},
+		{"key", "add", "third", "--key", acme.key, "--cert", acme.chain}, {"key", "update", "third", "--cert", acme.chain}, {"key", "add", "fourth", "--cert", acme.chain}, {"key", "delete", "third"},
+		{"cert", "expiring"}, {"cert", "expiring", "--within", "1s"}, {"policy", "explain", "--cert", acme.chain, "r/x"},
 		{"sign", "-k", "acme", "-m", "a=b", good}, {"sign", "-k", "acme", "-e", "1d", "--signature-format", "cose", reg.host + "/app:v1"},
 		{"sign", "-k", "acme", reg.host + "/app:none", good}, {"sign", "-k", "none", good},
 		{"list", good}, {"list", bare}, {"inspect", good}, {"inspect", bare}, {"inspect", reg.host + "/app:none"},
@@ -242,18 +249,28 @@ func TestDocumentsFollowTheSchema(t *testing.T) {
 		{"verify", good, bare, reg.host + "/app:none", reg.host + "/app:v1"}, {"verify", good}, {"verify", "-m", "a=c", good},
 		{"cert", "generate-test", "--algorithm", "ec-256", "--default", "test"}, {"cert", "cleanup-test", "-y", "test"},
 		{"cert", "delete", "-y", "-a", "-t", "tsa", "-s", "t"},
-		{"policy", "show"}, {"policy", "explain", "r/x"}, {"policy", "lint"}, {"policy", "show", "--policy", acme.key},
+		{"policy", "show"}, {"policy", "explain", "r/x"}, {"policy", "explain", "--cert", acme.chain, "r/x"}, {"policy", "explain", "--cert", acme.key, "r/x"}, {"policy", "lint"}, {"policy", "show", "--policy", acme.key},
 		{"policy", "init", "--force", "--trust-store", "ca:none", "--trusted-identity", "*"}, {"policy", "lint"},
 		{"blob", "sign", "-k", "acme", two}, {"blob", "sign", "-k", "acme", two}, {"blob", "inspect", two + ".jws.sig"},
 		{"blob", "policy", "init", "--global", "--trust-store", "ca:acme", "--trusted-identity", "*"}, {"blob", "policy", "show"}, {"blob", "policy", "explain"},
 		{"blob", "policy", "explain", "default"}, {"blob", "policy", "lint"}, {"blob", "policy", "import", "--force", blobs}, {"blob", "policy"}, {"blob"},
 		{"blob", "verify", two}, {"blob", "verify", "--media-type", "text/html", two}, {"blob", "verify", acme.key}, {"blob", "verify", acme.key, acme.key + "x"},
 		{"policy", "import", "--force", two}, {"policy", "explain", "r.example/off"}, {"policy", "explain", "r.example/x"}, {"verify", good},
+		{"sign", "--skip-if-signed", "-k", "acme", good}, {"sign", "--recursive", "-k", "acme", good},
+		{"sign", "--prepare", "-m", "a=b", "-e", "1d", good, "-o", request}, {"sign", "--request", request, "-k", "acme", "-o", request + ".sig"},
+		{"attach-signature", good, request + ".sig"}, {"attach-signature", good, request + ".sig"}, {"attach-signature", good, request},
 		{"attach", "--artifact-type", "sbom/example", "--annotation", "a=b", "--sign", "-k", "acme", good, two + ":application/json"}, {"attach", good, two},
 		{"discover", good}, {"discover", "--artifact-type", "sbom/example", good}, {"discover", reg.host + "/app:none"},
 		{"tree", good}, {"tree", "--verify", "--ca-cert", acme.root, good}, {"tree", reg.host + "/app:none"},
 		{"pull", "--ca-cert", acme.root, good}, {"pull", "--ca-cert", acme.root, bare}, {"pull", "-o", t.TempDir(), "--ca-cert", acme.root, filed},
 		{"copy", "--ca-cert", acme.root, good, reg.host + "/b/app:v1"}, {"copy", "--ca-cert", acme.root, bare, reg.host + "/b/app:v2"}, {"copy", "--no-verify", "--to-oci-layout", good, filepath.Join(t.TempDir(), "x.tar") + ":v1"}, {"copy", good, reg.host + "/app@" + digestOf(nil)},
+		{"bundle"}, {"bundle", "export", "-o", carried, "--with-revocation", "--with-trust", "--policy", stamped, good}, {"bundle", "export", "-o", carried, good}, {"bundle", "export", "-o", carried + "2", "--ca-cert", acme.root, bare},
+		{"bundle", "show", carried}, {"bundle", "show", two}, {"bundle", "trust", carried, "-o", filepath.Join(t.TempDir(), "new")}, {"bundle", "trust", carried, "-o", t.TempDir()},
+		{"bundle", "import", "--policy", stamped, carried, reg.host + "/imported"}, {"bundle", "import", "--policy", stamped, carried, reg.host + "/imported/x:v1"}, {"bundle", "import", "--ca-cert", acme.key, carried, reg.host},
+		{"signature"}, {"signature", "delete", "-y", good, digestOf(nil)}, {"signature", "delete", "-y", "--oci-layout", held + ":v1", u.signed(held, "acme")},
+		{"prune", "--dry-run", "--untrusted", "--keep", "1", "--ca-cert", acme.root, good}, {"prune", "--expired", good}, {"prune", "-y", "--keep", "1", "--ca-cert", acme.root, reg.host + "/app:none"},
+		{"audit", "--ca-cert", acme.root, "--report", "jsonl=" + records, "--from-file", listed}, {"audit", "--merge", records}, {"audit"}, {"audit", "--shard", "0/1", "--ca-cert", acme.root, "--repositories", u.write("none", reg.host+"/none")}, {"audit", "--ca-cert", acme.root, "--from-file", u.write("good", good)},
+		{"verify", "--ca-cert", acme.root, "--report", "jsonl=" + records, good},
 		{"logout", reg.host}, {"logout", reg.host},
 	} {
 		s.check(u.run(append([]string{"--output", "json"}, line...)...))

@@ -2,12 +2,12 @@ package cli
 
 import (
 	"context"
-	"strconv"
+	"fmt"
+	"time"
 
 	"github.com/notaryv2/notation"
-	"github.com/notaryv2/notation/envelope"
+	"github.com/notaryv2/notation/audit"
 	"github.com/notaryv2/notation/reason"
-	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 )
 
@@ -18,6 +18,7 @@ type signOptions struct {
 	skipIfSigned  bool
 	recursive     bool
 	platforms     []string
+	concurrency   int
 	prepare       bool
 	request       string
 	out           outFile
@@ -47,6 +48,14 @@ With --skip-if-signed, an artifact is not signed again that has a valid signatur
 of the same signer with what is asked for now. If that cannot be found out, the
 command fails with exit code 3, and signs nothing. Two runs at the same time may
 both sign.
+
+Several artifacts are signed at the same time, as many as the registry can take:
+fewer if it says that it is busy. --concurrency bounds them, also for a key or an
+authority that does not bear many. Results come in the order of the references,
+and an artifact that is named twice is signed in that order. An interrupt lets
+end what is being stored, begins nothing else, and says how much is left; the
+same command with --skip-if-signed signs the rest. --timeout, if it is given,
+bounds all of them; if not, each may take two minutes.
 
 The signature of an index covers the digests of its images, but many verifiers
 only see the image that they run. --recursive signs every manifest of an index,
@@ -106,6 +115,7 @@ func (o *signOptions) register(a *app, cmd *cobra.Command) {
 		f.BoolVar(&o.recursive, "recursive", false, "sign an index and every manifest in it, however deep")
 		f.StringArrayVar(&o.platforms, "platform", nil, "sign the image of an index that is for `OS/ARCH[/VARIANT]` only; may be given again")
 		f.BoolVar(&o.targets.registry.forceTag, "force-referrers-tag", false, "write the referrers tag also where the registry has the referrers API")
+		f.IntVar(&o.concurrency, "concurrency", audit.DefaultConcurrency, "sign at most this number of artifacts at a time")
 		o.targets.registerMany(cmd)
 	})
 	f.BoolVar(&o.prepare, "prepare", false, "sign nothing, but write what is to be signed to the file that --output names")
@@ -115,7 +125,7 @@ func (o *signOptions) register(a *app, cmd *cobra.Command) {
 
 // notPrepared are the flags that --prepare cannot heed: they are for whoever
 // signs, or for whoever stores.
-var notPrepared = []string{"skip-if-signed", "recursive", "platform", "force-referrers-tag", "from-file"}
+var notPrepared = []string{"skip-if-signed", "recursive", "platform", "force-referrers-tag", "concurrency", "from-file"}
 
 // check refuses flags that contradict each other.
 func (o *signOptions) check(a *app, cmd *cobra.Command, args []string) error {
@@ -146,6 +156,9 @@ func (o *signOptions) check(a *app, cmd *cobra.Command, args []string) error {
 	case o.out.path != "":
 		return a.usage(cmd, reason.UsageFlag, "--output names a file, and signatures are stored beside the artifact", "leave it out, or add --prepare or --request")
 	}
+	if o.concurrency < 1 || o.concurrency > audit.MaxConcurrency {
+		return a.usage(cmd, reason.UsageFlag, fmt.Sprintf("--concurrency is from 1 to %d", audit.MaxConcurrency), "")
+	}
 	return a.onlyWith(cmd, []string{"force"}, "prepare' or '--request")
 }
 
@@ -159,98 +172,58 @@ func (a *app) notWith(cmd *cobra.Command, flags []string, with string) error {
 	return nil
 }
 
+// indexes reports whether more than what a reference names may be signed.
+func (o *signOptions) indexes() bool { return o.recursive || len(o.platforms) > 0 }
+
 func (a *app) sign(ctx context.Context, cmd *cobra.Command, o *signOptions, args []string) (document, error) {
-	targets, err := a.targets(ctx, cmd, &o.targets, args)
+	list, err := a.signList(ctx, cmd, &o.targets, args)
 	if err != nil {
 		return nil, err
 	}
+	defer list.done()
 	ctx, budget, cancel := a.spend(ctx)
 	defer cancel()
 	budget.run() // a plugin may hold the key
-	key, options, err := a.signing(ctx, cmd, &o.signing)
-	if err != nil {
+	run := &signRun{app: a, options: o, alone: list.count == 1}
+	if run.key, run.sign, err = a.signing(ctx, cmd, &o.signing); err != nil {
 		return nil, err
 	}
-	options.SkipIfSigned = o.skipIfSigned
 	budget.pause() // a password may have to be waited for
-	open, err := a.opener(ctx, &o.targets, targets...)
-	if err != nil {
+	run.share()
+	o.targets.registry.busy = run.pace.Busy
+	if run.open, err = a.opener(ctx, &o.targets, list.registries...); err != nil {
 		return nil, err
 	}
-	budget.run()
-	jobs := o.jobs(ctx, a, targets, open)
-	doc := &signDocument{Signed: make([]signedJSON, len(jobs))}
-	// One after another: the referrers of an artifact that is named twice are
-	// then written in order.
-	return doc, each(ctx, targetsOf(jobs), func(i int, t target) error {
-		job, out := &jobs[i], &doc.Signed[i]
-		out.Requested, out.Platform, out.Parent = job.requested, job.platform, job.parent
-		err := job.err
-		if err == nil {
-			var signed notation.Signed
-			if signed, err = notation.Sign(ctx, job.repo, t.ref, key, options); err == nil {
-				out.succeed(t, signed)
-				a.recommendDigest(t, signed.Artifact.Digest)
-			}
-		}
-		err = o.signing.timestamps.hide(err)
-		out.Error = newErrorJSON(err)
-		return err
-	})
+	if run.alone || cmd.Flags().Changed("timeout") {
+		budget.run()
+	} else {
+		run.each = time.Duration(a.timeout)
+	}
+	shown := &auditProgress{text: func(elapsed time.Duration) string { return run.progress.line(elapsed, list.count) }}
+	shown.start(a)
+	doc := &signDocument{beside: shown.beside}
+	err = run.all(ctx, list, doc)
+	shown.done()
+	if endErr := doc.end(ctx, a); err == nil {
+		err = endErr
+	}
+	return doc, err
 }
 
-// signDocument is the result of sign.
-type signDocument struct {
-	Signed []signedJSON `json:"signed"`
-}
-
-type signedJSON struct {
-	Requested string          `json:"requested"` // as typed
-	Name      string          `json:"name,omitempty"`
-	Artifact  *descriptorJSON `json:"artifact,omitempty"`
-	Signature *descriptorJSON `json:"signature,omitempty"` // the signature manifest
-	Envelope  *descriptorJSON `json:"envelope,omitempty"`
-	Timestamp *stampedJSON    `json:"timestamp,omitempty"`
-	Skipped   bool            `json:"skipped,omitempty"`  // it was signed before
-	Platform  string          `json:"platform,omitempty"` // for which an index lists it
-	Parent    digest.Digest   `json:"parent,omitempty"`   // the index that lists it
-	Error     *errorJSON      `json:"error,omitempty"`
-}
-
-// descriptorJSON is the part of an OCI descriptor that says what it names.
-type descriptorJSON struct {
-	MediaType string        `json:"mediaType"`
-	Digest    digest.Digest `json:"digest"`
-	Size      int64         `json:"size"`
-}
-
-func newDescriptor(d envelope.Descriptor) *descriptorJSON {
-	return &descriptorJSON{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
-}
-
-func (s *signedJSON) succeed(t target, signed notation.Signed) {
-	s.Name = t.name(signed.Artifact.Digest)
-	s.Artifact = newDescriptor(signed.Artifact)
-	s.Signature = newDescriptor(signed.Signature)
-	s.Envelope = newDescriptor(signed.Envelope)
-	s.Timestamp = newStamped(signed.Timestamp)
-	s.Skipped = signed.Skipped
-}
-
-func (d *signDocument) text(p *page) {
-	for _, s := range d.Signed {
-		if s.Name == "" {
-			continue // told as an error
-		}
-		if s.Skipped {
-			p.line("Already signed %s", s.Name)
-		} else {
-			p.line("Successfully signed %s", s.Name) // scripts look for it at the beginning of a line
-		}
-		if s.Platform != "" {
-			p.line("  platform %s", strconv.Quote(s.Platform))
-		}
-		p.line("  signature %s", s.Signature.Digest)
-		s.Timestamp.text(p)
+// share has the signatures of the run share what they can.
+func (r *signRun) share() {
+	o := r.options
+	r.key = holdKey(r.key, o.concurrency)
+	r.sign.SkipIfSigned = o.skipIfSigned
+	r.sign.Cache = notation.NewCache()
+	r.pace = audit.NewPace(o.concurrency)
+	if o.targets.layout {
+		r.pace = audit.NewPace(1) // its index is written by one at a time anyway
+	}
+	if r.sign.Timestamp != nil {
+		r.stamping = make(chan struct{}, min(o.concurrency, maxStamping))
+	}
+	if !r.alone {
+		r.sign.Revocation = audit.Prepare(&notation.Verifier{Revocation: r.sign.Revocation, Now: r.app.env.Now}).Revocation
 	}
 }

@@ -19,7 +19,11 @@ import (
 // listing that must show the result. Errors of build are returned unchanged.
 // Codes: those of Resolve, registry.*, oci.digest-mismatch, oci.attachment.
 func (r *Repository) Attach(ctx context.Context, ref oci.Reference, build func(subject oci.Descriptor) (oci.Attachment, error)) (oci.Attached, error) {
-	uploads := r.beginUploads(ctx, speculativePosts)
+	posts := speculativePosts
+	if !r.client.configs.claim(r.configKey()) {
+		posts-- // somebody else of this process sees to the config
+	}
+	uploads := r.beginUploads(ctx, posts)
 	// Whoever may not push is told so before a key is used.
 	subject, err := r.resolve(ctx, ref, actionsPush, r.describeByContent)
 	if waitErr := uploads.wait(); err == nil {
@@ -86,7 +90,7 @@ func (r *Repository) pushAndList(ctx context.Context, subject oci.Descriptor, a 
 	var tag *tagState
 	var wg sync.WaitGroup
 	wg.Go(func() { tag = r.readTagFor(readCtx, lock, subject.Digest) })
-	manifest, hasAPI, err := r.pushManifests(ctx, subject, a, manifest)
+	manifest, hasAPI, err := r.pushInTurn(ctx, lock, subject, a, manifest)
 	if err != nil {
 		cancel()
 		wg.Wait()
@@ -107,12 +111,30 @@ func (r *Repository) pushAndList(ctx context.Context, subject oci.Descriptor, a 
 	return pushed, r.confirm(subject.Digest, manifest, w.api, tag)
 }
 
+// pushInTurn is pushManifests, one at a time for each subject: a registry may
+// lose one of two that come together, as olareg does.
+func (r *Repository) pushInTurn(ctx context.Context, lock *tagLock, subject oci.Descriptor, a oci.Attachment, manifest oci.Descriptor) (oci.Descriptor, bool, error) {
+	if err := lock.push.acquire(ctx); err != nil {
+		return oci.Descriptor{}, false, r.transportError(ctx, r.putRequest(string(manifest.Digest), nil), err)
+	}
+	defer lock.push.release()
+	return r.pushManifests(ctx, subject, a, manifest)
+}
+
 // pushManifests pushes the manifest, or the legacy form where the registry
 // refuses the other. It reports whether the registry has recorded the subject,
 // as one with the referrers API does: OCI distribution specification, "Pushing
 // Manifests with Subject".
 func (r *Repository) pushManifests(ctx context.Context, subject oci.Descriptor, a oci.Attachment, manifest oci.Descriptor) (oci.Descriptor, bool, error) {
 	p, err := r.pushManifest(ctx, manifest, a.Manifest)
+	if config := sharedConfig(a.Blobs); config != nil && p != nil && err != nil && missesContent(p) {
+		// It may be one that was there, and has been removed since.
+		r.client.configs.forget(r.configKey())
+		if err := r.pushConfig(ctx, *config, session{}, false); err != nil {
+			return oci.Descriptor{}, false, err
+		}
+		p, err = r.pushManifest(ctx, manifest, a.Manifest)
+	}
 	if p != nil && a.Legacy != nil && refusesArtifactType(p) {
 		r.client.log.Debug("manifest with artifactType refused, trying without", "status", p.status, "error", err)
 		legacy, derr := describeManifest(a.Legacy, subject)

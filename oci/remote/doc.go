@@ -17,6 +17,9 @@
 // asks the first two at once and merges them, and asks the predecessor only
 // where neither exists. See docs/decisions/discovery.md.
 //
+// [Client.Repositories] lists what a registry has, and [Repository.Tags] the tags
+// of a repository, a page at a time, however many there are.
+//
 // [Repository.Attach] opens upload sessions while it resolves the artifact,
 // so that signing takes at most five round trips one after another. On a
 // registry without the API it also writes the tag schema's index, which has

@@ -120,13 +120,23 @@ func (r *Repository) pushBlobs(ctx context.Context, blobs []oci.Blob, s *session
 	var once sync.Once
 	var first error
 	var wg sync.WaitGroup
-	for _, b := range blobs {
-		open, ok := s.take()
+	push := func(do func() error) {
 		wg.Go(func() {
-			if err := r.pushBlob(ctx, b, open, ok); err != nil {
+			if err := do(); err != nil {
 				once.Do(func() { first = err; cancel(err) })
 			}
 		})
+	}
+	for _, b := range blobs {
+		if isSharedConfig(b.Descriptor) {
+			continue
+		}
+		open, ok := s.take()
+		push(func() error { return r.pushBlob(ctx, b, open, ok) })
+	}
+	if config := sharedConfig(blobs); config != nil { // last: others have more use for a session
+		open, ok := s.take()
+		push(func() error { return r.pushConfig(ctx, *config, open, ok) })
 	}
 	wg.Go(func() { s.cancel(ctx) }) // those that were not needed
 	wg.Wait()
@@ -134,22 +144,36 @@ func (r *Repository) pushBlobs(ctx context.Context, blobs []oci.Blob, s *session
 }
 
 // pushBlob uploads a blob through a session, if there is one. A session that
-// has been lost meanwhile, or that a failed try has used up, is replaced once.
+// has been lost meanwhile, or that a failed try has used up, is replaced.
+// Distribution also refuses one if the same blob arrives through another at the
+// same moment, so after that it is looked whether the blob is there.
 func (r *Repository) pushBlob(ctx context.Context, b oci.Blob, open session, ok bool) error {
 	if ok && open.location != nil {
 		if lost, err := r.putBlob(ctx, b, open.location); !lost {
 			return err
 		}
 	}
-	fresh := r.beginUpload(ctx)
-	switch {
-	case fresh.err != nil:
-		return fresh.err
-	case fresh.location == nil:
-		return r.blobExists(ctx, b.Descriptor.Digest)
+	for try := 1; ; try++ {
+		fresh := r.beginUpload(ctx)
+		switch {
+		case fresh.err != nil:
+			return fresh.err
+		case fresh.location == nil:
+			return r.blobExists(ctx, b.Descriptor.Digest)
+		}
+		lost, err := r.putBlob(ctx, b, fresh.location)
+		switch {
+		case !lost:
+			return err
+		case r.blobExists(ctx, b.Descriptor.Digest) == nil:
+			return nil
+		case try == maxSessions:
+			return err
+		}
+		if err := r.client.sleep(ctx, jitter(r.client.timing.backOff<<(try-1))); err != nil {
+			return r.transportError(ctx, request{what: "an upload to " + r.Name()}, err)
+		}
 	}
-	_, err := r.putBlob(ctx, b, fresh.location)
-	return err
 }
 
 // putBlob uploads a blob in one request. lost says that the error is one of
