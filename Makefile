@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 TOOLS := $(CURDIR)/.cache/tools/bin
 
 .DEFAULT_GOAL := build
-.PHONY: help build pkcs11 demo test fuzz bench bench-go bench-copy profile cover tools setup clean
+.PHONY: help build pkcs11 demo test fuzz bench bench-go bench-copy bench-scale profile cover tools setup clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,6 +35,9 @@ bench-go: ## run the Go benchmarks of every package
 
 profile: ## CPU profiles of the hot paths, in .cache/profiles
 	@bench/profile
+
+bench-scale: build ## see how an audit grows up to 100,000 artifacts
+	@go -C bench run ./scale -notation $(CURDIR)/bin/notation
 
 bench-copy: build ## time copying 1 GiB between registries against crane and oras
 	@go -C test run ./copybench -notation $(CURDIR)/bin/notation

@@ -43,5 +43,6 @@ func (a *app) openCache() *cache.Cache {
 	if dir == "" {
 		return nil
 	}
-	return cache.New(cache.Options{Dir: dir})
+	a.opened = cache.New(cache.Options{Dir: dir})
+	return a.opened
 }

@@ -25,6 +25,7 @@ type app struct {
 	timeout timeoutFlag
 	noCache bool
 	content func() *cache.Cache // made when first asked for
+	opened  *cache.Cache        // if it was
 	log     *slog.Logger
 	bounded context.Context // by --timeout, if anything was; to learn whether it has passed
 	budget  *budget         // of bounded
@@ -46,7 +47,9 @@ func Run(ctx context.Context, args []string, env Env) int {
 	root.SetIn(a.env.Stdin)
 	root.SetOut(a.env.Stdout)
 	root.SetErr(a.env.Stderr)
-	return a.finish(root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	a.opened.Close()
+	return a.finish(err)
 }
 
 // action is what a command does. The document may come with an error, as the

@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"sync"
+
 	"github.com/notaryv2/notation/oci"
 	"github.com/opencontainers/go-digest"
 )
@@ -19,6 +21,9 @@ type Options struct {
 // nothing.
 type Cache struct {
 	store store
+
+	mu     sync.RWMutex // held for reading while something is written
+	closed bool
 }
 
 // store keeps bytes. What it gives need not be what was put.
@@ -34,12 +39,12 @@ func New(o Options) *Cache {
 		if o.MaxBytes <= 0 {
 			o.MaxBytes = DefaultMemoryBytes
 		}
-		return &Cache{&memory{max: o.MaxBytes}}
+		return &Cache{store: &memory{max: o.MaxBytes}}
 	}
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = DefaultDiskBytes
 	}
-	return &Cache{&disk{dir: o.Dir, max: o.MaxBytes, written: map[string]int64{}}}
+	return &Cache{store: &disk{dir: o.Dir, max: o.MaxBytes, written: map[string]int64{}}}
 }
 
 // get returns the content of a digest, or nil. d is a usable digest.
@@ -60,7 +65,24 @@ func (c *Cache) get(d digest.Digest) []byte {
 
 // put keeps content whose digest was checked.
 func (c *Cache) put(d digest.Digest, content []byte) {
-	if c != nil && len(content) > 0 && len(content) <= maxEntry {
+	if c == nil || len(content) == 0 || len(content) > maxEntry {
+		return
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if !c.closed {
 		c.store.put(d, content)
 	}
+}
+
+// Close waits until nothing is being written, and has nothing written any more:
+// a verification that has found what it wants may leave requests behind. What is
+// in the cache can still be read. It may be called more than once.
+func (c *Cache) Close() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
 }

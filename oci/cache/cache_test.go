@@ -447,3 +447,18 @@ func TestConcurrently(t *testing.T) {
 	}
 	group.Wait()
 }
+
+func TestClose(t *testing.T) {
+	t.Parallel()
+	for name, c := range caches(t, 0) {
+		before, after := digest.FromString("before"), digest.FromString("after")
+		c.put(before, []byte("before"))
+		c.Close()
+		c.Close()
+		c.put(after, []byte("after"))
+		if c.get(before) == nil || c.get(after) != nil {
+			t.Errorf("%s: %s and %s", name, c.get(before), c.get(after))
+		}
+	}
+	(*Cache)(nil).Close()
+}
