@@ -74,6 +74,7 @@ func TestReadDescriptor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer dir.Close()
 	if _, err := a.readSource(t.Context(), "fd://"+strconv.Itoa(int(dir.Fd())), 4); reason.Of(err) != reason.ConfigRead {
 		t.Error(err)
 	}

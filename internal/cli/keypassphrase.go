@@ -153,9 +153,9 @@ func readDescriptor(ctx context.Context, fd uintptr, source string, limit int64)
 	}
 	read := make(chan result, 1)
 	go func() { // stays behind if ctx ends: not every system has a way to wake it
-		f := os.NewFile(fd, source)
-		if f == nil {
-			read <- result{err: os.ErrInvalid}
+		f, err := ownDescriptor(fd, source)
+		if err != nil {
+			read <- result{err: err}
 			return
 		}
 		defer f.Close()
