@@ -61,7 +61,7 @@ func TestPKCS11(t *testing.T) {
 	h.run(t, "softhsm2-util", "--init-token", "--free", "--label", "release", "--so-pin", "12345678", "--pin", "1234")
 	host := registries.New(t, registries.GGCR, registries.Options{}).Host()
 	for i, algorithm := range testpki.Algorithms() {
-		chain := testpki.New(t, testpki.Options{Algorithm: algorithm, CAAlgorithm: "ec-256"})
+		chain := testpki.New(t, testpki.Options{Name: algorithm + ".example", Algorithm: algorithm, CAAlgorithm: "ec-256"})
 		write := func(name string, data []byte) string {
 			path := filepath.Join(h.dir, algorithm+name)
 			if err := os.WriteFile(path, data, 0o600); err != nil {

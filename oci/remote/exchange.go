@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -145,7 +146,8 @@ func (r *Repository) scopes(actions []string) []string {
 	if len(actions) == 0 {
 		return nil
 	}
-	return []string{auth.ScopeRepository(r.name.Repository(), actions...)}
+	// What it is given is sorted in place.
+	return []string{auth.ScopeRepository(r.name.Repository(), slices.Clone(actions)...)}
 }
 
 // send sends a request with the registry's credentials if it goes to the
