@@ -76,16 +76,12 @@ func (a *app) attachSignatures(ctx context.Context, cmd *cobra.Command, o *attac
 	if err != nil {
 		return doc, err
 	}
-	open, err := a.opener(ctx, &o.targets, t)
+	repo, err := a.openOne(ctx, &o.targets, t, "")
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := a.network(ctx)
 	defer cancel()
-	repo, err := open(t, "")
-	if err != nil {
-		return nil, err
-	}
 	artifact, err := repo.Resolve(ctx, t.ref)
 	if err != nil {
 		return nil, err

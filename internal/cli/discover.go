@@ -58,16 +58,12 @@ func (a *app) discover(ctx context.Context, o *discoverOptions, typed string) (d
 	if err != nil {
 		return nil, err
 	}
-	open, err := a.opener(ctx, &o.targets, t)
+	repo, err := a.openOne(ctx, &o.targets, t, "")
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := a.network(ctx)
 	defer cancel()
-	repo, err := open(t, "")
-	if err != nil {
-		return nil, err
-	}
 	artifact, err := repo.Resolve(ctx, t.ref)
 	if err != nil {
 		return nil, err

@@ -72,17 +72,13 @@ func (a *app) pull(ctx context.Context, cmd *cobra.Command, o *pullOptions, type
 	if err != nil {
 		return nil, err
 	}
-	open, err := a.opener(ctx, &o.targets, t)
+	repo, err := a.openOne(ctx, &o.targets, t, o.judge.scope)
 	if err != nil {
 		return nil, err
 	}
 	ctx, budget, cancel := a.spend(ctx)
 	defer cancel()
 	budget.run()
-	repo, err := open(t, o.judge.scope)
-	if err != nil {
-		return nil, err
-	}
 	source, ok := repo.(oci.Source)
 	if !ok {
 		return nil, reason.Errorf(reason.UsageInternal, "%s cannot be read", typed)

@@ -292,6 +292,15 @@ func (a *app) opener(ctx context.Context, o *targetOptions, targets ...target) (
 	return func(t target, _ string) (oci.Repository, error) { return openRemote(client, t.ref) }, nil
 }
 
+// openOne opens the repository or layout of one target. Nothing is sent yet.
+func (a *app) openOne(ctx context.Context, o *targetOptions, t target, scope string) (oci.Repository, error) {
+	open, err := a.opener(ctx, o, t)
+	if err != nil {
+		return nil, err
+	}
+	return open(t, scope)
+}
+
 // oneRegistry keeps a password that was given for one registry from being sent
 // to another.
 func oneRegistry(targets []target) error {

@@ -87,11 +87,7 @@ func (a *app) look(ctx context.Context, cmd *cobra.Command, o *lookOptions, type
 	if err != nil {
 		return nil, err
 	}
-	open, err := a.opener(ctx, &o.targets, t)
-	if err != nil {
-		return nil, err
-	}
-	repo, err := open(t, "")
+	repo, err := a.openOne(ctx, &o.targets, t, "")
 	if err != nil {
 		return nil, err
 	}

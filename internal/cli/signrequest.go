@@ -85,16 +85,12 @@ func (a *app) prepareRequest(ctx context.Context, cmd *cobra.Command, o *signOpt
 	if err != nil {
 		return nil, err
 	}
-	open, err := a.opener(ctx, &o.targets, t)
+	repo, err := a.openOne(ctx, &o.targets, t, "")
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := a.network(ctx)
 	defer cancel()
-	repo, err := open(t, "")
-	if err != nil {
-		return nil, err
-	}
 	request, err := notation.Prepare(ctx, repo, t.ref, notation.PrepareOptions{
 		Requested: t.typed, Name: t.name, Metadata: metadata, Expiry: time.Duration(o.signing.expiry),
 	})

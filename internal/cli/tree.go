@@ -87,16 +87,12 @@ func (a *app) tree(ctx context.Context, cmd *cobra.Command, o *treeOptions, type
 			return nil, err
 		}
 	}
-	open, err := a.opener(ctx, &o.targets, t)
+	repo, err := a.openOne(ctx, &o.targets, t, o.judge.scope)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := a.network(ctx)
 	defer cancel()
-	repo, err := open(t, o.judge.scope)
-	if err != nil {
-		return nil, err
-	}
 	root, err := repo.Resolve(ctx, t.ref)
 	if err != nil {
 		return nil, err

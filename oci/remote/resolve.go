@@ -26,20 +26,14 @@ func (r *Repository) Resolve(ctx context.Context, ref oci.Reference) (oci.Descri
 func (r *Repository) ResolveContent(ctx context.Context, ref oci.Reference) (oci.Descriptor, []byte, error) {
 	var content []byte
 	d, err := r.resolve(ctx, ref, actionsPull, func(ctx context.Context, name string, want digest.Digest, actions []string) (oci.Descriptor, error) {
-		p, err := r.expect(ctx, r.manifestRequest(http.MethodGet, name, actions))
-		if err != nil {
+		d, body, err := r.getNamed(ctx, name, want, actions)
+		switch {
+		case err != nil:
 			return oci.Descriptor{}, err
+		case !oci.IsManifest(d.MediaType):
+			return r.describeContent(name, d, body)
 		}
-		d := oci.Descriptor{MediaType: contentType(p.header), Digest: want, Size: int64(len(p.body))}
-		if want == "" {
-			d.Digest = digest.FromBytes(p.body)
-		} else if err := oci.VerifyContent(p.body, d); err != nil {
-			return oci.Descriptor{}, err
-		}
-		if !oci.IsManifest(d.MediaType) {
-			return r.describeByContent(ctx, name, want, actions)
-		}
-		content = p.body
+		content = body
 		return d, nil
 	})
 	return d, content, err
@@ -139,17 +133,32 @@ func claimed(p *response, want digest.Digest) (oci.Descriptor, bool) {
 // want is set and the content has another digest, and if the content's own
 // media type is not the one it was sent as.
 func (r *Repository) describeByContent(ctx context.Context, name string, want digest.Digest, actions []string) (oci.Descriptor, error) {
-	p, err := r.expect(ctx, r.manifestRequest(http.MethodGet, name, actions))
+	d, body, err := r.getNamed(ctx, name, want, actions)
 	if err != nil {
 		return oci.Descriptor{}, err
+	}
+	return r.describeContent(name, d, body)
+}
+
+// getNamed fetches a manifest, which has the digest want, if that is set. The
+// media type is the one that it was sent as, whatever that is.
+func (r *Repository) getNamed(ctx context.Context, name string, want digest.Digest, actions []string) (oci.Descriptor, []byte, error) {
+	p, err := r.expect(ctx, r.manifestRequest(http.MethodGet, name, actions))
+	if err != nil {
+		return oci.Descriptor{}, nil, err
 	}
 	d := oci.Descriptor{MediaType: contentType(p.header), Digest: want, Size: int64(len(p.body))}
 	if want == "" {
 		d.Digest = digest.FromBytes(p.body)
-	} else if err := oci.VerifyContent(p.body, d); err != nil {
-		return oci.Descriptor{}, err
+		return d, p.body, nil
 	}
-	m, err := oci.ParseManifest(p.body)
+	return d, p.body, oci.VerifyContent(p.body, d)
+}
+
+// describeContent completes the descriptor of a manifest by what it says of
+// itself.
+func (r *Repository) describeContent(name string, d oci.Descriptor, body []byte) (oci.Descriptor, error) {
+	m, err := oci.ParseManifest(body)
 	switch {
 	case err != nil && oci.IsManifest(d.MediaType):
 		return oci.Descriptor{}, err
