@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/notaryv2/notation/internal/certchain"
 	"github.com/notaryv2/notation/reason"
 )
 
@@ -134,6 +135,12 @@ func (u *Unsigned) ToBeSigned() []byte {
 // of the chain, before it is returned: a signing plugin may have signed other
 // bytes, or with another key.
 func (u *Unsigned) Seal(signature []byte, chain []*x509.Certificate) ([]byte, error) {
+	return u.SealKnown(signature, chain, certchain.Facts{})
+}
+
+// SealKnown is [Unsigned.Seal] with what is known about certificates from before,
+// for this module.
+func (u *Unsigned) SealKnown(signature []byte, chain []*x509.Certificate, facts certchain.Facts) ([]byte, error) {
 	if u == nil || u.signed == nil {
 		return nil, reason.Errorf(reason.EnvelopeEmpty, "there is no envelope to seal")
 	}
@@ -157,7 +164,7 @@ func (u *Unsigned) Seal(signature []byte, chain []*x509.Certificate) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := Parse(c.MediaType, data)
+	parsed, err := ParseKnown(c.MediaType, data, facts)
 	if err != nil {
 		return nil, err
 	}

@@ -7,3 +7,7 @@ const (
 	maxKeyPEM   = 64 << 10
 	maxChainPEM = 1 << 20
 )
+
+// chainMemory is how much memory in bytes what is known about the certificates
+// of one signer may take.
+const chainMemory = 1 << 20

@@ -45,6 +45,7 @@ type local struct {
 	key   func(context.Context) crypto.Signer // for one signature
 	chain []*x509.Certificate                 // leaf first, root last; checked
 	alg   envelope.Algorithm
+	facts certchain.Facts // what is true of the chain whatever is signed
 }
 
 // New returns a Signer for a key and its chain, leaf first and complete up to
@@ -77,10 +78,11 @@ func newLocal(pub crypto.PublicKey, key func(context.Context) crypto.Signer, cha
 	if !samePublicKey(pub, chain[0].PublicKey) {
 		return nil, keyMismatch(pub, chain)
 	}
-	if err := certchain.Check(chain, certchain.CodeSigning); err != nil {
+	facts := certchain.Facts{Seen: certchain.NewMemo(chainMemory)}
+	if err := facts.Check(chain, certchain.CodeSigning); err != nil {
 		return nil, badChain(chain, err)
 	}
-	return &local{key: key, chain: slices.Clone(chain), alg: alg}, nil
+	return &local{key: key, chain: slices.Clone(chain), alg: alg, facts: facts}, nil
 }
 
 // samePublicKey compares keys of the standard library, all of which have Equal.
@@ -116,7 +118,7 @@ func (s *local) Sign(ctx context.Context, r envelope.Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	sealed, err := unsigned.Seal(signature, s.chain)
+	sealed, err := unsigned.SealKnown(signature, s.chain, s.facts)
 	if err != nil {
 		return Result{}, err
 	}
