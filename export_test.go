@@ -11,10 +11,10 @@ import (
 
 // Bounds that tests outside the package compare with.
 const (
-	HedgeDelay   = hedgeDelay
-	LargeBudget  = largeBudget
-	MaxInFlight  = maxInFlight
-	MinFirstWave = minFirstWave
+	HedgeDelay  = hedgeDelay
+	LargeBudget = largeBudget
+	MaxInFlight = maxInFlight
+	FirstWave   = firstWave
 )
 
 // StoreTypeFor is storeTypeFor, for schemes that no envelope has.

@@ -24,12 +24,12 @@ const (
 	// maxInFlight bounds the signatures that are fetched at the same time.
 	maxInFlight = 100
 
-	// The first wave is what is fetched before anything is known to have
-	// failed: every signature whose annotation meets a trusted root, but at
-	// least minFirstWave and at most maxFirstWave candidates. One good
-	// signature among a hundred then costs a handful of requests.
-	minFirstWave = 4
-	maxFirstWave = 8
+	// The first wave is what is fetched before anything is known to have failed:
+	// the signatures whose annotation meets a trusted root, at most maxHinted, or
+	// firstWave candidates if no annotation does. One good signature among a
+	// thousand then costs one request, over a connection that is open already.
+	firstWave = 4
+	maxHinted = 8
 
 	// hedgeDelay is how long the first wave may take before the rest is fetched
 	// beside it, so that a few slow answers do not hold up the others.

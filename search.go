@@ -144,7 +144,10 @@ func (s *search) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer s.judge.running.end()
 	defer cancel()
-	window := min(max(s.hinted, minFirstWave), maxFirstWave)
+	window := firstWave
+	if s.hinted > 0 {
+		window = min(s.hinted, maxHinted)
+	}
 	if s.exhaustive {
 		window = len(s.candidates)
 	}
