@@ -72,7 +72,7 @@ func AttachSignature(ctx context.Context, repo oci.Repository, ref oci.Reference
 	if o.Timestamp != nil && d.signed.claims.Scheme == envelope.SchemeSigningAuthority {
 		return AttachedSignature{}, uselessStamp()
 	}
-	there, err := discover(ctx, repo, ref)
+	there, err := discover(ctx, repo, ref, false)
 	if err != nil {
 		return AttachedSignature{}, err
 	}

@@ -16,15 +16,15 @@ type discovery struct {
 }
 
 // discover resolves ref and lists the artifact's signatures: both at once if
-// the digest is known, else one after the other. The error is that of
-// resolving.
-func discover(ctx context.Context, repo oci.Repository, ref oci.Reference) (discovery, error) {
+// the digest is known, else one after the other. likely leaves out where there
+// are hardly any. The error is that of resolving.
+func discover(ctx context.Context, repo oci.Repository, ref oci.Reference, likely bool) (discovery, error) {
 	if ref.Digest() == "" {
 		artifact, err := resolve(ctx, repo, ref)
 		if err != nil {
 			return discovery{}, err
 		}
-		d := signatures(ctx, repo, artifact.Digest)
+		d := signatures(ctx, repo, artifact.Digest, likely)
 		d.artifact = artifact
 		return d, nil
 	}
@@ -32,7 +32,7 @@ func discover(ctx context.Context, repo oci.Repository, ref oci.Reference) (disc
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	listed := make(chan discovery, 1)
-	go func() { listed <- signatures(ctx, repo, ref.Digest()) }()
+	go func() { listed <- signatures(ctx, repo, ref.Digest(), likely) }()
 	artifact, err := resolve(ctx, repo, ref)
 	if err != nil {
 		return discovery{}, err
@@ -44,6 +44,16 @@ func discover(ctx context.Context, repo oci.Repository, ref oci.Reference) (disc
 	case <-ctx.Done(): // a Repository that does not heed ctx must not hold us up
 		return discovery{artifact: artifact, listErr: ctx.Err()}, nil
 	}
+}
+
+// rest completes a discovery of what was likely, and reports whether there is
+// more to look at.
+func (d *discovery) rest(ctx context.Context, repo oci.Repository) bool {
+	before := len(candidates(d.listing.Referrers))
+	all := signatures(ctx, repo, d.artifact.Digest, false)
+	d.listing, d.listErr = all.listing, all.listErr
+	// What lists less now is something else, too.
+	return len(candidates(d.listing.Referrers)) != before
 }
 
 // resolve asks repo what ref names, and believes no other digest than the one
@@ -63,8 +73,8 @@ func resolve(ctx context.Context, repo oci.Repository, ref oci.Reference) (oci.D
 }
 
 // signatures asks repo for those that it knows of.
-func signatures(ctx context.Context, repo oci.Repository, subject digest.Digest) discovery {
-	listing, err := repo.Referrers(ctx, subject, oci.ReferrersOptions{ArtifactType: oci.ArtifactTypeSignature})
+func signatures(ctx context.Context, repo oci.Repository, subject digest.Digest, likely bool) discovery {
+	listing, err := repo.Referrers(ctx, subject, oci.ReferrersOptions{ArtifactType: oci.ArtifactTypeSignature, Likely: likely})
 	return discovery{listing: listing, listErr: err}
 }
 

@@ -128,7 +128,7 @@ func (e *existing) fetch(ctx context.Context, d oci.Descriptor) (*attached, erro
 // The key is asked at most once, and only if there are signatures to compare
 // with: nothing else tells which certificate it would sign with now.
 func (m *maker) lookFor(ctx context.Context, ref oci.Reference) (Signed, error) {
-	d, err := discover(ctx, m.repo, ref)
+	d, err := discover(ctx, m.repo, ref, false)
 	if err != nil {
 		return Signed{}, err
 	}

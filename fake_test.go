@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/envelope"
+	"github.com/notaryv2/notation/internal/cachemodes"
 	"github.com/notaryv2/notation/internal/testpki"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/reason"
@@ -41,6 +41,7 @@ type fakeRepo struct {
 
 	// What is not nil is asked first; (nil, nil) goes on as usual.
 	onResolve   func(oci.Reference) (oci.Descriptor, error)
+	likely      *int // how many entries a likely listing has; nil: all are asked for
 	onReferrers func(context.Context) error
 	onFetch     func(context.Context, digest.Digest) ([]byte, error)
 }
@@ -99,9 +100,13 @@ func (r *fakeRepo) Resolve(ctx context.Context, ref oci.Reference) (oci.Descript
 	return descriptor(mediaType, raw), ctx.Err()
 }
 
-func (r *fakeRepo) Referrers(ctx context.Context, subject digest.Digest, _ oci.ReferrersOptions) (oci.Listing, error) {
+func (r *fakeRepo) Referrers(ctx context.Context, subject digest.Digest, o oci.ReferrersOptions) (oci.Listing, error) {
 	r.note("referrers")
 	r.mu.Lock()
+	if n := r.likely; n != nil && o.Likely {
+		defer r.mu.Unlock()
+		return oci.Listing{Referrers: slices.Clone(r.listings[subject][:*n]), Partial: true}, nil
+	}
 	listing := oci.Listing{Referrers: slices.Clone(r.listings[subject]), Truncated: r.truncated, Warnings: r.warnings}
 	r.mu.Unlock()
 	if r.onReferrers != nil {
@@ -234,22 +239,18 @@ func stores(refs map[string][]*x509.Certificate) *trust.Stores {
 // verifierFor trusts the root of chain at level strict.
 func verifierFor(t testing.TB, chain *testpki.Chain) *notation.Verifier {
 	t.Helper()
-	return &notation.Verifier{
-		Policy: policy(t, "strict", ""),
-		Stores: stores(map[string][]*x509.Certificate{"ca:test": {chain.Root()}}),
-		Cache:  testCache,
-	}
+	return verifierAnchored(t, chain.Root())
 }
 
-// testCache is nil, or with NOTATION_TEST_CACHE in the environment one that all
-// tests share, so that each finds there whatever others have seen: what is known
-// must change no verdict.
-var testCache = func() *notation.Cache {
-	if os.Getenv("NOTATION_TEST_CACHE") == "" {
-		return nil
+// verifierAnchored trusts an anchor at level strict.
+func verifierAnchored(t testing.TB, anchor *x509.Certificate) *notation.Verifier {
+	t.Helper()
+	return &notation.Verifier{
+		Policy: policy(t, "strict", ""),
+		Stores: stores(map[string][]*x509.Certificate{"ca:test": {anchor}}),
+		Cache:  cachemodes.Cache(),
 	}
-	return notation.NewCache()
-}()
+}
 
 func signerFor(t testing.TB, chain *testpki.Chain) signer.Signer {
 	t.Helper()
@@ -267,6 +268,9 @@ func (r *fakeRepo) signAs(t testing.TB, artifact oci.Descriptor, chain *testpki.
 	if err != nil {
 		t.Fatal(err)
 	}
+	if cachemodes.Current() == cachemodes.Warm {
+		seal(t, chain, envelope.Request{Target: artifact}) // which is seen
+	}
 	return signed.Signature
 }
 
@@ -283,7 +287,7 @@ func seal(t testing.TB, chain *testpki.Chain, r envelope.Request) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return made.Envelope
+	return seen(t, chain.Certs, made.Envelope)
 }
 
 // attachEnvelope stores env as a signature of artifact; large: not inline.

@@ -215,6 +215,11 @@ func (s *search) verdicts() []SignatureVerdict {
 	return vs
 }
 
+// passed reports whether a signature has.
+func (s *search) passed() bool {
+	return slices.ContainsFunc(s.results, func(r sighting) bool { return r.seen && r.verdict.Outcome == Passed })
+}
+
 // left returns the number of candidates that were not looked at.
 func (s *search) left() int {
 	n := 0

@@ -90,7 +90,7 @@ func (v *Verifier) verify(ctx context.Context, repo oci.Repository, ref oci.Refe
 	if err != nil {
 		return verdict, err
 	}
-	d, err := discover(ctx, repo, ref)
+	d, err := discover(ctx, repo, ref, !v.Exhaustive)
 	if err != nil {
 		return verdict, verdict.unresolved(err)
 	}
@@ -102,6 +102,12 @@ func (v *Verifier) verify(ctx context.Context, repo oci.Repository, ref oci.Refe
 	}
 	s := newSearch(v, repo, j, d)
 	s.run(ctx)
+	if d.listing.Partial && !s.passed() && ctx.Err() == nil && d.rest(ctx, repo) {
+		again := *j // what the first search has left behind still reads j
+		again.running = new(running)
+		s = newSearch(v, repo, &again, d)
+		s.run(ctx)
+	}
 	return verdict, verdict.conclude(d, s)
 }
 

@@ -54,6 +54,10 @@ type ReferrersOptions struct {
 	ArtifactType string
 	// Max is the number of entries to return; 0 means [MaxReferrers].
 	Max int
+	// Likely asks only where the list is expected to be whole, if that is known.
+	// The listing is then Partial, and whoever has not found in it what he needs
+	// asks again, without Likely.
+	Likely bool
 }
 
 // Wants reports whether an entry of a listing belongs into the answer: it says
@@ -74,6 +78,9 @@ type Listing struct {
 	Referrers []Descriptor
 	// Truncated says that there was more than Max or the package's bounds allow.
 	Truncated bool
+	// Partial says that there are places that may list more and were not asked,
+	// as [ReferrersOptions].Likely allows.
+	Partial bool
 	// Warnings are oddities that did not stop the listing.
 	Warnings []error
 }

@@ -80,10 +80,10 @@ func typeOf(content []byte) string {
 
 // Referrers implements [oci.Repository]. Where the list is empty and Resolve may
 // have been answered from the cache, it asks whether the subject is there at all:
-// what is gone is not unsigned.
+// what is gone is not unsigned. A partial list says nothing like that.
 func (r *repository) Referrers(ctx context.Context, subject digest.Digest, o oci.ReferrersOptions) (oci.Listing, error) {
 	l, err := r.Repository.Referrers(ctx, subject, o)
-	if err != nil || len(l.Referrers) > 0 {
+	if err != nil || len(l.Referrers) > 0 || l.Partial {
 		return l, err
 	}
 	if _, ok := r.known(subject); !ok {

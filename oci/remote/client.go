@@ -74,6 +74,7 @@ type Client struct {
 	logins  *loginMemo
 	tags    *tagLocks
 	configs *sharedConfigs
+	lists   knownLists
 	timing  timing
 	// sleep waits for d or the context's end. Tests replace it.
 	sleep func(ctx context.Context, d time.Duration) error

@@ -27,7 +27,8 @@ const (
 	maxTokenAnswer   = 128 << 10 // of a token service, as oras-go has it
 	maxTokenFile     = 256 << 10
 	maxTokenFiles    = 1000
-	speculativePosts = 2 // upload sessions opened before the blobs are known: envelope and config
+	maxKnownLists    = 1000 // registries of one client that are known to have the referrers API
+	speculativePosts = 2    // upload sessions opened before the blobs are known: envelope and config
 )
 
 // Bounds on listings of names: the repositories of a registry, and the tags of a

@@ -72,7 +72,9 @@ func (s *source) incomplete() error {
 // Referrers implements [oci.Repository]. It asks the referrers API and the
 // referrers tag at once and merges what they list; where there is no such API
 // and the tag lists nothing that was asked for, or a manifest of the API's
-// predecessor, it asks that.
+// predecessor, it asks that. If only what is likely is wanted, and the registry
+// has given this client a listing by its API before, the API alone is
+// asked as long as it goes on doing so.
 // A place that fails is an error, returned with what the others listed. Entries
 // with another artifact type than the one asked for are dropped, as are those
 // that name the subject itself. Codes: registry.*, oci.digest-algorithm.
@@ -100,13 +102,24 @@ func (r *Repository) list(ctx context.Context, subject digest.Digest, o oci.Refe
 	}
 	c := collector{subject: subject, artifactType: o.ArtifactType, max: limit}
 	var wg sync.WaitGroup
-	if k.tag == nil {
+	likely := o.Likely && r.client.lists.has(r.host)
+	if k.tag == nil && !likely {
 		wg.Go(func() { k.tag = r.readTag(ctx, subject, k.actions) })
 	}
 	if k.api == nil {
 		k.api = r.listAPI(ctx, subject, c, k.actions)
 	}
 	wg.Wait()
+	if whole := !k.api.absent && k.api.err == nil && k.api.lost == 0; whole && k.tag == nil {
+		l, err := c.merge([]*source{k.api})
+		l.Partial = true
+		return l, k.api, nil, err
+	} else if whole {
+		r.client.lists.add(r.host)
+	}
+	if k.tag == nil {
+		k.tag = r.readTag(ctx, subject, k.actions)
+	}
 
 	sources := []*source{k.api, k.tag.source(c)}
 	if c.needsPredecessor(sources[0], sources[1]) {
