@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -233,10 +234,13 @@ var standardNames = map[string]bool{
 	"x5t#S256": true, "typ": true, "cty": true, "crit": true, "b64": true,
 }
 
-// semVer is the grammar of Semantic Versioning 2.0.0.
-var semVer = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)` +
-	`(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?` +
-	`(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
+// semVer is the grammar of Semantic Versioning 2.0.0. It is compiled when there
+// is something to compare, as most programs end before.
+var semVer = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)` +
+		`(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?` +
+		`(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
+})
 
 func checkPlugin(plugin, minVersion *string) error {
 	if plugin == nil {
@@ -249,7 +253,7 @@ func checkPlugin(plugin, minVersion *string) error {
 	if name := *plugin; strings.TrimSpace(name) == "" || len(name) > maxPluginLength || strings.ContainsFunc(name, unprintable) {
 		return reason.Errorf(reason.EnvelopePlugin, "%s is no name of a verification plugin", quote(name))
 	}
-	if minVersion != nil && (len(*minVersion) > maxPluginLength || !semVer.MatchString(*minVersion)) {
+	if minVersion != nil && (len(*minVersion) > maxPluginLength || !semVer().MatchString(*minVersion)) {
 		return reason.Errorf(reason.EnvelopePlugin, "minimum plugin version %s is not a semantic version", quote(*minVersion))
 	}
 	return nil

@@ -101,7 +101,7 @@ func (c *crl) lookup(serial []byte) (found entry, listed bool, err error) {
 		}
 		in := der(buffer[:n])
 		full, got, rest, ok := takeEntry(&in)
-		if !ok || offset+int64(len(full)) > c.entriesEnd || crc32.Checksum(full, castagnoli) != sum {
+		if !ok || offset+int64(len(full)) > c.entriesEnd || crc32.Checksum(full, castagnoli()) != sum {
 			return errIndex
 		}
 		if !bytes.Equal(got, serial) {

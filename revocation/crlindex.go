@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/notaryv2/notation/reason"
 )
@@ -38,7 +39,8 @@ const (
 	identityAt = indexHeader - sha256.Size - identityBytes
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// castagnoli is the table of CRC-32C. Most programs end before they need it.
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 // indexHead is the header of an index.
 type indexHead struct {
@@ -89,7 +91,7 @@ func readEntries(raw []byte, f *crlFrame) ([]record, *reason.Error) {
 			return nil, reason.Errorf(reason.RevocationCRLExtension,
 				"an entry of the revocation list has the critical extension %s", critical)
 		}
-		records = append(records, record{key(serial), uint32(offset), crc32.Checksum(full, castagnoli)})
+		records = append(records, record{key(serial), uint32(offset), crc32.Checksum(full, castagnoli())})
 	}
 	sortRecords(records, 56)
 	return records, nil
@@ -153,13 +155,13 @@ func buildIndex(raw []byte, f *crlFrame, digest []byte, records []record) []byte
 	table := out[indexHeader : indexHeader+4*blockCount]
 	for i := range blockCount {
 		block := body[i*blockBytes : min((i+1)*blockBytes, len(body))]
-		binary.BigEndian.PutUint32(table[4*i:], crc32.Checksum(block, castagnoli))
+		binary.BigEndian.PutUint32(table[4*i:], crc32.Checksum(block, castagnoli()))
 	}
 	b := append(out[:0], indexMagic...)
 	for _, n := range []int64{int64(len(raw)), f.entriesStart, f.entriesEnd, int64(len(records))} {
 		b = binary.BigEndian.AppendUint64(b, uint64(n))
 	}
-	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(table, castagnoli))
+	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(table, castagnoli()))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(digest)))
 	copy(out[len(b):], digest)
 	sum := frameSum(raw[:f.entriesStart], raw[f.entriesEnd:])
@@ -216,7 +218,7 @@ func openIndex(r io.ReaderAt) (*index, error) {
 	h.identity = identityFrom(b[identityAt:])
 	x := &index{r: r, head: h, table: make([]byte, 4*blocks(h.count))}
 	if _, err := r.ReadAt(x.table, indexHeader); err != nil && len(x.table) > 0 ||
-		crc32.Checksum(x.table, castagnoli) != tableSum {
+		crc32.Checksum(x.table, castagnoli()) != tableSum {
 		return nil, errIndex
 	}
 	return x, nil
@@ -230,7 +232,7 @@ func (x *index) block(i int64) ([]byte, error) {
 	start := i * blockRecords
 	b := make([]byte, min(blockRecords, x.head.count-start)*indexRecord)
 	n, err := x.r.ReadAt(b, indexHeader+int64(len(x.table))+start*indexRecord)
-	if n != len(b) && err != nil || crc32.Checksum(b, castagnoli) != binary.BigEndian.Uint32(x.table[4*i:]) {
+	if n != len(b) && err != nil || crc32.Checksum(b, castagnoli()) != binary.BigEndian.Uint32(x.table[4*i:]) {
 		return nil, errIndex
 	}
 	return b, nil
