@@ -1,15 +1,12 @@
 package revocation
 
 import (
-	"cmp"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/notaryv2/notation/internal/atomicfile"
+	"github.com/notaryv2/notation/internal/cachedir"
 )
 
 // disk is a store in a directory that many processes may share: one file for
@@ -90,36 +87,17 @@ func (d *disk) reindex(key string, b *blob, index []byte) {
 // makeRoom removes the files that were written longest ago until the rest is
 // within the bound, and what writers that died have left.
 func (d *disk) makeRoom(dir string, bound int64) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return
+	room := cachedir.Dir{
+		Path: dir, Kind: kindOfName, Names: maxCacheFiles,
+		Orphan: orphanAge, Now: d.now(), Remove: d.w.Remove,
 	}
-	entries, _ := f.ReadDir(maxCacheFiles)
-	_ = f.Close()
-	var files []fs.FileInfo
-	total := int64(0)
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		if strings.HasSuffix(e.Name(), ".tmp") {
-			if d.now().Sub(info.ModTime()) > orphanAge {
-				_ = d.w.Remove(filepath.Join(dir, e.Name()))
-			}
-			continue
-		}
-		files = append(files, info)
-		total += info.Size()
+	room.Trim(room.Files(), bound, bound)
+}
+
+// kindOfName knows a temporary file by its end. The directory is the cache's own.
+func kindOfName(name string) cachedir.Kind {
+	if strings.HasSuffix(name, ".tmp") {
+		return cachedir.Unfinished
 	}
-	slices.SortFunc(files, func(a, b fs.FileInfo) int {
-		return cmp.Or(a.ModTime().Compare(b.ModTime()), strings.Compare(a.Name(), b.Name()))
-	})
-	for _, info := range files {
-		if total <= bound {
-			break
-		}
-		_ = d.w.Remove(filepath.Join(dir, info.Name()))
-		total -= info.Size()
-	}
+	return cachedir.Finished
 }

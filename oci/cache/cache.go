@@ -26,11 +26,14 @@ type Cache struct {
 	closed bool
 }
 
-// store keeps bytes. What it gives need not be what was put.
+// store keeps bytes.
 type store interface {
-	get(d digest.Digest) []byte
+	// get returns what was put for a digest and is good, or nil. What is not good
+	// any more is dropped.
+	get(d digest.Digest, good func(content []byte) bool) []byte
+	// put is not called any more after close, nor while it runs.
 	put(d digest.Digest, content []byte)
-	drop(d digest.Digest)
+	close()
 }
 
 // New returns a cache. Nothing is read or written yet.
@@ -44,7 +47,7 @@ func New(o Options) *Cache {
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = DefaultDiskBytes
 	}
-	return &Cache{store: &disk{dir: o.Dir, max: o.MaxBytes, written: map[string]int64{}}}
+	return &Cache{store: newDisk(o.Dir, o.MaxBytes)}
 }
 
 // get returns the content of a digest, or nil. d is a usable digest.
@@ -52,15 +55,12 @@ func (c *Cache) get(d digest.Digest) []byte {
 	if c == nil {
 		return nil
 	}
-	content := c.store.get(d)
-	if content == nil {
-		return nil
-	}
-	if oci.VerifyContent(content, oci.Descriptor{Digest: d, Size: int64(len(content))}) != nil {
-		c.store.drop(d)
-		return nil
-	}
-	return content
+	return c.store.get(d, func(content []byte) bool { return matches(d, content) })
+}
+
+// matches reports whether content is what a digest names.
+func matches(d digest.Digest, content []byte) bool {
+	return oci.VerifyContent(content, oci.Descriptor{Digest: d, Size: int64(len(content))}) == nil
 }
 
 // put keeps content whose digest was checked.
@@ -76,13 +76,17 @@ func (c *Cache) put(d digest.Digest, content []byte) {
 }
 
 // Close waits until nothing is being written, and has nothing written any more:
-// a verification that has found what it wants may leave requests behind. What is
-// in the cache can still be read. It may be called more than once.
+// a verification that has found what it wants may leave requests behind. Only
+// then do other processes find all that was put. What is in the cache can still be
+// read. It may be called more than once.
 func (c *Cache) Close() {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.closed = true
+	if !c.closed {
+		c.closed = true
+		c.store.close()
+	}
 }

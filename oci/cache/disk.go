@@ -1,29 +1,32 @@
 package cache
 
 import (
-	"cmp"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/notaryv2/notation/internal/atomicfile"
+	"github.com/notaryv2/notation/internal/cachedir"
 	"github.com/opencontainers/go-digest"
 )
 
-// disk keeps each content in a file of its own, algorithm/X/digest, where X
-// is the first digit. A file gets its name when it is whole. It is not
-// synced: what a crash leaves is compared with its digest like anything else.
+// disk keeps the first few contents that a process puts in files of their own,
+// algorithm/X/digest, where X is the first digit, and the others in packs. A file
+// gets its name when it is whole. It is not synced: what a crash leaves is compared
+// with its digest like anything else.
 type disk struct {
-	dir string
-	max int64
+	dir   string
+	max   int64
+	loose atomic.Int64 // contents that were put
+	packs packs
+}
 
-	mu      sync.Mutex
-	written map[string]int64 // bytes since a shard was tidied, by its directory
+// newDisk returns a store of max bytes in a directory.
+func newDisk(dir string, max int64) *disk {
+	return &disk{dir: dir, max: max, packs: packs{dir: filepath.Join(dir, packsDir), max: max / 4 * packShare}}
 }
 
 // beginning is what the name of a file that is being written begins with.
@@ -32,57 +35,68 @@ const beginning = ".new-"
 // minNameDigits is how long the name of an entry is at least: that of a SHA-256.
 const minNameDigits = 64
 
-// isEntry reports whether a file of that name was made here. What somebody else
-// has put into the directory stays.
-func isEntry(name string) bool {
-	return len(name) >= minNameDigits && strings.Trim(name, "0123456789abcdef") == ""
-}
-
-// onDisk is what a file of so many bytes takes.
-func onDisk(size int64) int64 { return (size + blockBytes - 1) / blockBytes * blockBytes }
-
 func (s *disk) path(d digest.Digest) string {
 	hex := d.Encoded()
 	return filepath.Join(s.dir, string(d.Algorithm()), hex[:1], hex)
 }
 
-func (s *disk) get(d digest.Digest) []byte {
+func (s *disk) get(d digest.Digest, good func([]byte) bool) []byte {
 	path := s.path(d)
-	content, err := atomicfile.Read(path, maxEntry)
-	if err != nil {
-		return nil
+	if content, err := atomicfile.Read(path, maxEntry); err == nil {
+		if good(content) {
+			touch(path)
+			return content
+		}
+		if isDirectory(filepath.Dir(path)) {
+			_ = os.Remove(path)
+		}
 	}
+	if k, ok := keyOf(d); ok {
+		return s.packs.get(k, good)
+	}
+	return nil
+}
+
+// isDirectory reports whether a directory is the cache's own and not a link to
+// another: the blobs of an image layout have the names that entries have, and must
+// not be taken for them and removed.
+func isDirectory(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.IsDir()
+}
+
+// touch renews the time of a file, so that tidy sees it was of use.
+func touch(path string) {
 	if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > touchAge {
 		now := time.Now()
-		_ = os.Chtimes(path, now, now) // so that tidy sees it was of use
+		_ = os.Chtimes(path, now, now)
 	}
-	return content
 }
 
 func (s *disk) put(d digest.Digest, content []byte) {
+	if k, ok := keyOf(d); ok && s.loose.Add(1) > maxLoose && s.packs.put(k, content) {
+		return
+	}
 	path := s.path(d)
 	if _, err := os.Lstat(path); err == nil {
 		return
 	}
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, atomicfile.ModeDir); err != nil { // nor are directories synced
+	if os.MkdirAll(dir, atomicfile.ModeDir) != nil || !isDirectory(dir) || !write(dir, path, content) {
 		return
 	}
-	if !write(dir, path, content) {
-		return
-	}
-	s.mu.Lock()
-	before, known := s.written[dir]
-	s.written[dir] = before + onDisk(int64(len(content)))
-	due := s.written[dir] > tidyStep || !known && rand.IntN(tidyOnce) == 0
-	if due {
-		s.written[dir] = 0
-	}
-	s.mu.Unlock()
-	if due {
-		tidy(dir, s.max/shards)
+	if rand.IntN(tidyStep) < max(len(content), blockBytes) {
+		tidy(dir, s.looseBound()/shards)
 	}
 }
+
+// looseBound returns what the files of one entry each may take: what packs leave.
+func (s *disk) looseBound() int64 {
+	room, files := s.packs.look()
+	return s.max - min(room.Size(files), s.packs.max)
+}
+
+func (s *disk) close() { s.packs.close() }
 
 // write makes a file. os.CreateTemp gives it mode 0600.
 func write(dir, path string, content []byte) bool {
@@ -104,41 +118,26 @@ func write(dir, path string, content []byte) bool {
 	return true
 }
 
-func (s *disk) drop(d digest.Digest) { _ = os.Remove(s.path(d)) }
-
 // tidy removes from a shard the files that were of use longest ago until the
 // rest is within the bound, and what writers that died have left.
 func tidy(dir string, bound int64) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return
+	shard := cachedir.Dir{
+		Path: dir, Kind: kindOfEntry, Names: maxShardEntries, Block: blockBytes,
+		Orphan: orphanAge, Now: time.Now(),
 	}
-	entries, _ := f.ReadDir(maxShardEntries)
-	_ = f.Close()
-	var files []fs.FileInfo
-	total := int64(0)
-	for _, e := range entries {
-		info, err := e.Info()
-		switch {
-		case err != nil || !info.Mode().IsRegular():
-		case isEntry(e.Name()):
-			files = append(files, info)
-			total += onDisk(info.Size())
-		case strings.HasPrefix(e.Name(), beginning) && time.Since(info.ModTime()) > orphanAge:
-			_ = os.Remove(filepath.Join(dir, e.Name()))
-		}
+	if isDirectory(dir) {
+		shard.Trim(shard.Files(), bound, bound/2) // and not again for the very next one
 	}
-	if total <= bound {
-		return
+}
+
+// kindOfEntry knows files by their names. What somebody else has put into the
+// directory stays.
+func kindOfEntry(name string) cachedir.Kind {
+	switch {
+	case strings.HasPrefix(name, beginning):
+		return cachedir.Unfinished
+	case len(name) >= minNameDigits && strings.Trim(name, "0123456789abcdef") == "":
+		return cachedir.Finished
 	}
-	slices.SortFunc(files, func(a, b fs.FileInfo) int {
-		return cmp.Or(a.ModTime().Compare(b.ModTime()), strings.Compare(a.Name(), b.Name()))
-	})
-	for _, info := range files {
-		if total <= bound/2 { // and not again for the very next one
-			break
-		}
-		_ = os.Remove(filepath.Join(dir, info.Name()))
-		total -= onDisk(info.Size())
-	}
+	return cachedir.Foreign
 }

@@ -18,7 +18,16 @@ type memory struct {
 	earlier map[digest.Digest][]byte
 }
 
-func (m *memory) get(d digest.Digest) []byte {
+func (m *memory) get(d digest.Digest, good func([]byte) bool) []byte {
+	content := m.find(d)
+	if content == nil || good(content) {
+		return content
+	}
+	m.drop(d)
+	return nil
+}
+
+func (m *memory) find(d digest.Digest) []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	content, ok := m.recent[d]
@@ -29,6 +38,8 @@ func (m *memory) get(d digest.Digest) []byte {
 	}
 	return bytes.Clone(content) // who gets it may change it
 }
+
+func (m *memory) close() {}
 
 func (m *memory) put(d digest.Digest, content []byte) {
 	m.mu.Lock()
