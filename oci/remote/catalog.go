@@ -88,27 +88,24 @@ func (r *Repository) noCatalog(q request, p *response) error {
 }
 
 // parseCatalog reads a page of a catalog. A null is a registry's empty list.
-func parseCatalog(raw []byte) ([]string, error) {
+func parseCatalog(raw []byte) (iter.Seq[string], error) {
 	var w struct {
-		Repositories *[]string `json:"repositories"`
+		Repositories strictjson.Raw `json:"repositories"`
 	}
-	return listedNames(raw, &w, &w.Repositories, "repositories")
+	err := strictjson.UnmarshalOpen(raw, &w)
+	return listedNames(w.Repositories, "repositories", err)
 }
 
-// listedNames decodes a page into w, of which list is the member called name.
-func listedNames(raw []byte, w any, list **[]string, name string) ([]string, error) {
-	if err := strictjson.UnmarshalOpen(raw, w); err != nil {
+// listedNames returns the names in the member of a page that is called so, unless
+// the page could not be decoded.
+func listedNames(list strictjson.Raw, member string, err error) (iter.Seq[string], error) {
+	switch {
+	case err != nil:
 		return nil, err
+	case list == nil:
+		return nil, reason.Errorf(reason.RegistryListing, "it has no member %q", member)
+	case list.Kind() == 'n':
+		return func(func(string) bool) {}, nil
 	}
-	if *list != nil {
-		return **list, nil
-	}
-	var members map[string]strictjson.Raw
-	if err := strictjson.UnmarshalOpen(raw, &members); err != nil {
-		return nil, err
-	}
-	if _, ok := members[name]; !ok {
-		return nil, reason.Errorf(reason.RegistryListing, "it has no member %q", name)
-	}
-	return nil, nil
+	return strictjson.Strings(list)
 }

@@ -443,21 +443,22 @@ func FuzzNamePage(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		for member, parse := range map[string]func([]byte) ([]string, error){"repositories": parseCatalog, "tags": parseTags} {
-			names, err := parse(raw)
+		for member, parse := range map[string]func([]byte) (iter.Seq[string], error){"repositories": parseCatalog, "tags": parseTags} {
+			listed, err := parse(raw)
 			if err != nil {
-				if names != nil {
+				if listed != nil {
 					t.Error("names with an error")
 				}
 				continue
 			}
+			names := append([]string{}, slices.Collect(listed)...)
 			again, err := json.Marshal(map[string]any{member: names})
 			if err != nil {
 				t.Fatal(err)
 			}
 			second, err := parse(again)
-			if err != nil || !slices.Equal(names, second) {
-				t.Errorf("%q: %q and %q, %v", raw, names, second, err)
+			if err != nil || !slices.Equal(names, slices.Collect(second)) {
+				t.Errorf("%q: %q, and again something else, %v", raw, names, err)
 			}
 			for _, name := range names {
 				if ref, err := repositoryOf("r.example", name); err == nil && ref.Name() != "r.example/"+name {

@@ -18,7 +18,7 @@ type nameListing struct {
 	what       string      // is listed, for people
 	first      *url.URL
 	actions    []string // what a token must allow
-	parse      func(raw []byte) ([]string, error)
+	parse      func(raw []byte) (iter.Seq[string], error)
 	refused    func(q request, p *response) error // why there is no list
 
 	pages, names, barren int
@@ -48,8 +48,9 @@ func (n *nameListing) all(ctx context.Context) iter.Seq2[string, error] {
 				yield("", err)
 				return
 			}
-			fresh := false
-			for _, name := range page {
+			fresh, empty := false, true
+			for name := range page {
+				empty = false
 				if name == last {
 					continue // whoever continues after a name may repeat it
 				}
@@ -58,7 +59,7 @@ func (n *nameListing) all(ctx context.Context) iter.Seq2[string, error] {
 					return
 				}
 			}
-			repeated := places.closed(maphash.String(seed, q.url.String())) || len(page) > 0 && contents.closed(maphash.Bytes(seed, p.body))
+			repeated := places.closed(maphash.String(seed, q.url.String())) || !empty && contents.closed(maphash.Bytes(seed, p.body))
 			next, err := n.next(p, &q, repeated, fresh)
 			if err != nil {
 				yield("", err)
@@ -99,7 +100,7 @@ func (n *nameListing) page(ctx context.Context, q *request) (*response, error) {
 }
 
 // read returns the names of a page.
-func (n *nameListing) read(p *response) ([]string, error) {
+func (n *nameListing) read(p *response) (iter.Seq[string], error) {
 	registry := n.repository.name.Registry()
 	if encoding := p.header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, reason.Errorf(reason.RegistryListing, "registry %s sent %s with the content encoding %s, which was not asked for", registry, n.what, quote(encoding)).

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/credentials"
@@ -79,6 +81,7 @@ func (h helperStore) Delete(ctx context.Context, address string) error {
 func (h helperStore) run(ctx context.Context, action string, in []byte) ([]byte, error) {
 	var out limitedBuffer
 	cmd := exec.CommandContext(ctx, helperPrefix+h.name, action)
+	cmd.Env = helperEnvironment()
 	cmd.Stdin = bytes.NewReader(in)
 	cmd.Stdout = &out
 	cmd.Stderr = os.Stderr // where helpers ask for a touch or a PIN
@@ -106,6 +109,12 @@ func (h helperStore) run(ctx context.Context, action string, in []byte) ([]byte,
 		}
 	}
 	return out.Bytes(), err
+}
+
+// helperEnvironment is that of this program without its own variables, among
+// which are pass phrases and PINs of keys: a helper has no use for them.
+func helperEnvironment() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "NOTATION_") })
 }
 
 // limitedBuffer takes maxHelperOutput bytes and refuses more, which ends the

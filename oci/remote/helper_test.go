@@ -87,3 +87,14 @@ func TestAwait(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestHelperEnvironment keeps pass phrases and PINs of keys from helpers. It sets
+// variables, and so cannot run beside others.
+func TestHelperEnvironment(t *testing.T) {
+	t.Setenv("NOTATION_PKCS11_PIN", "1234")
+	t.Setenv("HELPER_NEEDS", "this")
+	env := helperEnvironment()
+	if text := strings.Join(env, "\n"); strings.Contains(text, "NOTATION_") || !strings.Contains(text, "HELPER_NEEDS=this") {
+		t.Error("the environment of helpers is not that of the program without its own variables")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"github.com/notaryv2/notation/internal/strictjson"
 	"github.com/notaryv2/notation/oci"
 )
 
@@ -32,9 +33,10 @@ func (r *Repository) Tags(ctx context.Context) iter.Seq2[string, error] {
 }
 
 // parseTags reads a page of tags. A null is a registry's empty list.
-func parseTags(raw []byte) ([]string, error) {
+func parseTags(raw []byte) (iter.Seq[string], error) {
 	var w struct {
-		Tags *[]string `json:"tags"`
+		Tags strictjson.Raw `json:"tags"`
 	}
-	return listedNames(raw, &w, &w.Tags, "tags")
+	err := strictjson.UnmarshalOpen(raw, &w)
+	return listedNames(w.Tags, "tags", err)
 }
