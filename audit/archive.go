@@ -21,21 +21,26 @@ import (
 // Archive keeps records in a file, of which it has an index in memory: some
 // hundred bytes for each artifact. It is safe for concurrent use.
 //
-// A record about an artifact that there is one about already takes its place.
-// [Archive.Records] gives them in one order, whatever that of their coming:
-// by repository, and in it by a hash of the digest or tag.
+// A record about an artifact that there is one about already takes its place, but
+// those that one [Run] has added become one. [Archive.Records] gives them in one
+// order, whatever that of their coming: by repository, and in it by a hash of the
+// digest or tag. Once a run has begun, it gives what that run has come across, and
+// not what runs before have left: of an artifact that is not there any more, or
+// was not asked about, nobody is told that it passes.
 type Archive struct {
 	path  string // for errors; "": a temporary file
 	close func() error
 	state *stateFile // nil: it is no state file
 
-	mu    sync.Mutex
-	file  *os.File
-	end   int64 // of the last whole line
-	index map[place]entry
-	names map[string]uint32 // of repositories
-	repos []string          // by number
-	fault error             // of the last write; nothing is written after it
+	mu      sync.Mutex
+	file    *os.File
+	end     int64 // of the last whole line
+	index   map[place]entry
+	names   map[string]uint32 // of repositories
+	repos   []string          // by number
+	fault   error             // of the last write; nothing is written after it
+	running bool              // a run has begun
+	current int               // records that it has come across
 }
 
 // place is where a record stands in the order.
@@ -53,7 +58,9 @@ type entry struct {
 	offset  int64
 	length  int32
 	decided bool  // neither undecided nor without digest
+	seen    bool  // by the run that is under way
 	time    int64 // of the decision, in seconds
+	until   int64 // when what it rests on ends by itself, in seconds
 }
 
 // NewArchive returns an archive in a temporary file, which goes with Close, or
@@ -95,34 +102,59 @@ func (a *Archive) Close() error {
 	return nil
 }
 
-// Len returns the number of records.
+// Len returns the number of records that Records gives.
 func (a *Archive) Len() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.running {
+		return a.current
+	}
 	return len(a.index)
 }
 
 // Add keeps a record. Errors have the codes audit.write, audit.record and
 // audit.too-many.
 func (a *Archive) Add(r Record) error {
-	line, err := r.encode()
-	if err != nil {
-		return err
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.add(r)
+}
+
+// add is Add. a.mu is held.
+func (a *Archive) add(r Record) error {
 	if a.fault != nil {
 		return a.fault
 	}
 	p := a.placeOf(&r)
-	if _, there := a.index[p]; !there && len(a.index) >= MaxRecords {
+	before, there := a.index[p]
+	if !there && len(a.index) >= MaxRecords {
 		return tooMany()
+	}
+	if a.running && there && before.seen {
+		// As where a list, or a catalog, names something twice.
+		other, err := a.read(p, before)
+		if err != nil {
+			return err
+		}
+		r.join(&other)
+	}
+	return a.put(p, &r)
+}
+
+// put writes a record, and has it take its place. a.mu is held.
+func (a *Archive) put(p place, r *Record) error {
+	line, err := r.encode()
+	if err != nil {
+		return err
 	}
 	offset, err := a.append(line)
 	if err != nil {
 		return err
 	}
-	a.index[p] = newEntry(&r, offset, len(line))
+	if a.running && !a.index[p].seen {
+		a.current++
+	}
+	a.index[p] = newEntry(r, offset, len(line))
 	if a.state != nil {
 		a.state.wrote(a.file)
 	}
@@ -179,33 +211,61 @@ func keyOf(d digest.Digest, tags []string) artifactKey {
 
 func newEntry(r *Record, offset int64, length int) entry {
 	return entry{
-		offset: offset, length: int32(length), time: r.Time.Unix(),
+		offset: offset, length: int32(length), time: r.Time.Unix(), until: r.lasts(), seen: true,
 		decided: r.Digest != "" && r.Outcome != outcomeUndecided,
 	}
 }
 
+// forgetUndecided drops what is not decided. a.mu is held, or nobody else has the
+// archive.
+func (a *Archive) forgetUndecided() {
+	for p, e := range a.index {
+		if !e.decided {
+			delete(a.index, p)
+		}
+	}
+}
+
 // known reports whether there is a record about an artifact that was decided not
-// before since, and adds the tags to it that it does not have.
-func (a *Archive) known(repository string, d digest.Digest, tags []string, since time.Time) (bool, error) {
+// before since nor after now, and still holds. It then is one that the run has come
+// across, by these tags.
+func (a *Archive) known(repository string, d digest.Digest, tags []string, since, now time.Time) (bool, error) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	number, ok := a.names[repository]
-	e, there := a.index[place{number, keyOf(d, nil)}]
-	a.mu.Unlock()
-	if !ok || !there || !e.decided || e.time < since.Unix() {
+	p := place{number, keyOf(d, nil)}
+	e, there := a.index[p]
+	at := now.Unix()
+	if !ok || !there || !e.decided || e.time < since.Unix() || e.time > at || e.until <= at {
 		return false, nil
 	}
-	r, err := a.read(e)
+	r, err := a.read(p, e)
 	if err != nil {
 		return false, err
 	}
-	if r.addTags(tags) {
-		return true, a.Add(r)
+	before := r
+	if a.running && !e.seen {
+		r.Tags, r.MoreTags = nil, 0 // what else has named it need not any more
+	}
+	r.addTags(tags)
+	if !slices.Equal(r.Tags, before.Tags) || r.MoreTags != before.MoreTags {
+		return true, a.put(p, &r)
+	}
+	if a.running && !e.seen {
+		e.seen = true
+		a.current++
+		a.index[p] = e
 	}
 	return true, nil
 }
 
-// read reads a record back. It was checked when it was written, or found.
-func (a *Archive) read(e entry) (Record, error) {
+// errChanged is the cause where a record is not the one that was written.
+var errChanged = errors.New("it is the record of something else")
+
+// read reads back the record of a place. It was checked when it was written, or
+// found; here it is only made sure that it is that one, as somebody may have opened
+// the file by another name. a.mu is held.
+func (a *Archive) read(p place, e entry) (Record, error) {
 	line := make([]byte, e.length)
 	if _, err := a.file.ReadAt(line, e.offset); err != nil {
 		return Record{}, a.readFault(err)
@@ -213,6 +273,9 @@ func (a *Archive) read(e entry) (Record, error) {
 	var r Record
 	if err := json.Unmarshal(line, &r); err != nil {
 		return Record{}, a.readFault(err)
+	}
+	if r.Repository != a.repos[p.repository] || keyOf(r.Digest, r.Tags) != p.artifact || r.Time.Unix() != e.time {
+		return Record{}, a.readFault(errChanged)
 	}
 	return r, nil
 }
@@ -223,11 +286,13 @@ func (a *Archive) readFault(err error) error {
 }
 
 // Records gives the records in the order of the archive, as they are when it
-// begins. An error is the last.
+// begins: those of the last run or, if there was none, all. An error is the last.
 func (a *Archive) Records() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		for _, e := range a.sorted() {
-			r, err := a.read(e)
+		for _, at := range a.sorted() {
+			a.mu.Lock()
+			r, err := a.read(at.place, at.entry)
+			a.mu.Unlock()
 			if !yield(r, err) || err != nil {
 				return
 			}
@@ -235,36 +300,35 @@ func (a *Archive) Records() iter.Seq2[Record, error] {
 	}
 }
 
-// sorted returns the entries in their order.
-func (a *Archive) sorted() []entry {
+// kept is where the record of a place is.
+type kept struct {
+	place place
+	entry entry
+}
+
+// sorted returns what Records gives, in its order.
+func (a *Archive) sorted() []kept {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	type item struct {
-		rank     uint32 // of the repository among all
-		artifact artifactKey
-		entry    entry
-	}
 	byName := make([]uint32, len(a.repos))
 	for i := range byName {
 		byName[i] = uint32(i)
 	}
 	slices.SortFunc(byName, func(x, y uint32) int { return strings.Compare(a.repos[x], a.repos[y]) })
-	rank := make([]uint32, len(a.repos))
+	rank := make([]uint32, len(a.repos)) // of the repository among all
 	for i, number := range byName {
 		rank[number] = uint32(i)
 	}
-	items := make([]item, 0, len(a.index))
+	items := make([]kept, 0, len(a.index))
 	for p, e := range a.index {
-		items = append(items, item{rank[p.repository], p.artifact, e})
+		if e.seen {
+			items = append(items, kept{p, e})
+		}
 	}
-	slices.SortFunc(items, func(x, y item) int {
-		return cmp.Or(cmp.Compare(x.rank, y.rank), slices.Compare(x.artifact[:], y.artifact[:]))
+	slices.SortFunc(items, func(x, y kept) int {
+		return cmp.Or(cmp.Compare(rank[x.place.repository], rank[y.place.repository]), slices.Compare(x.place.artifact[:], y.place.artifact[:]))
 	})
-	entries := make([]entry, len(items))
-	for i := range items {
-		entries[i] = items[i].entry
-	}
-	return entries
+	return items
 }
 
 // lines gives the lines of a file of records with their offsets and numbers. The

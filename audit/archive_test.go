@@ -39,7 +39,7 @@ func add(t testing.TB, a *Archive, records ...Record) {
 
 func state(t testing.TB, path, fingerprint string) (*Archive, State) {
 	t.Helper()
-	a, s, err := OpenState(path, fingerprint)
+	a, s, err := OpenState(path, fingerprint, time.Time{})
 	wantCode(t, err, "")
 	return a, s
 }
@@ -81,7 +81,7 @@ func TestState(t *testing.T) {
 	}{
 		{"a", "1", at, true}, {"a", "1", at.Add(time.Second), false}, {"a", "2", at, false}, {"c", "1", at, false},
 	} {
-		known, err := a.known(host+"/"+tt.repository, digest.FromString(tt.content), []string{"v1"}, tt.since)
+		known, err := a.known(host+"/"+tt.repository, digest.FromString(tt.content), []string{"v1"}, tt.since, at.Add(time.Hour))
 		if err != nil || known != tt.want {
 			t.Errorf("%+v: %v, %v", tt, known, err)
 		}
@@ -130,7 +130,7 @@ func TestStateTorn(t *testing.T) {
 		if err := os.WriteFile(path, []byte(whole[:cut]), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		a, s, err := OpenState(path, "sha256:f")
+		a, s, err := OpenState(path, "sha256:f", time.Time{})
 		if err != nil {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
@@ -162,15 +162,15 @@ func TestStateRefused(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := OpenState(path, "sha256:f")
+		_, _, err := OpenState(path, "sha256:f", time.Time{})
 		wantCode(t, err, reason.AuditState)
 		if now, err := os.ReadFile(path); err != nil || string(now) != content {
 			t.Errorf("%s: it was changed", name)
 		}
 	}
-	_, _, err := OpenState(dir, "x")
+	_, _, err := OpenState(dir, "x", time.Time{})
 	wantCode(t, err, reason.AuditState)
-	_, _, err = OpenState(filepath.Join(dir, "none", "x"), "x")
+	_, _, err = OpenState(filepath.Join(dir, "none", "x"), "x", time.Time{})
 	wantCode(t, err, reason.AuditState)
 	if runtime.GOOS == "windows" {
 		return
@@ -180,7 +180,7 @@ func TestStateRefused(t *testing.T) {
 	if err := os.Symlink(filepath.Join(dir, "text"), link); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = OpenState(link, "x")
+	_, _, err = OpenState(link, "x", time.Time{})
 	wantCode(t, err, reason.AuditState)
 }
 
@@ -189,7 +189,7 @@ func TestStateInUse(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "state")
 	a, _ := state(t, path, "f")
-	_, _, err := OpenState(path, "f")
+	_, _, err := OpenState(path, "f", time.Time{})
 	wantCode(t, err, reason.AuditInUse)
 	wantCode(t, a.Close(), "")
 	a, _ = state(t, path, "f")
@@ -262,7 +262,7 @@ func TestArchiveDamaged(t *testing.T) {
 	if err := a.file.Truncate(0); err != nil {
 		t.Fatal(err)
 	}
-	_, err := a.known(host+"/a", digest.FromString("1"), nil, at)
+	_, err := a.known(host+"/a", digest.FromString("1"), nil, at, at.Add(time.Hour))
 	wantCode(t, err, reason.AuditWrite)
 }
 

@@ -26,12 +26,15 @@
 // Memory does not grow with the number of artifacts but for the index of the
 // Archive, some hundred bytes for each; records are in its file. [OpenState] opens
 // one that stays, so that a run that was stopped is gone on with: lines are
-// appended whole, and one that a crash has cut off is found out again.
+// appended whole, and one that a crash has cut off is found out again. What a run
+// tells is what it has come across, whatever else the file holds.
 //
-// One machine need not do it all. A [Shard] is one of N parts of the repositories,
+// One machine need not do it all. A [Shard] is one of N parts of whatever there is,
 // and [OpenMerged] makes of the records of all parts what one run would have had,
-// in the same order. That order is the one of Archive.Records, whatever the order
-// in which things were found out, so that equal findings give equal reports.
+// in the same order. Their files say by a [Coverage] which part they are, so that
+// one that is missing is noticed. That order is the one of Archive.Records,
+// whatever the order in which things were found out, so that equal findings give
+// equal reports.
 //
 // The form of records and state files is specified in specs/audit.md, and why
 // things are as they are told in docs/decisions/audit.md. Errors are reason.Error

@@ -200,7 +200,11 @@ func (r *fakeRepository) Resolve(ctx context.Context, ref oci.Reference) (oci.De
 	}
 	for _, t := range r.tags() {
 		if (t.tag == ref.Tag() || ref.Tag() == "" && ref.Digest() == digest.FromString(t.content)) && t.content != "gone" {
-			return oci.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromString(t.content), Size: int64(len(t.content))}, nil
+			mediaType := ocispec.MediaTypeImageManifest
+			if strings.HasPrefix(t.content, "index") {
+				mediaType = ocispec.MediaTypeImageIndex
+			}
+			return oci.Descriptor{MediaType: mediaType, Digest: digest.FromString(t.content), Size: int64(len(t.content))}, nil
 		}
 	}
 	return oci.Descriptor{}, reason.Errorf(reason.OCINotFound, "it is gone")

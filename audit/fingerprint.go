@@ -14,9 +14,9 @@ import (
 )
 
 // Fingerprint returns a digest of what the verdicts of a verifier rest on beside
-// the artifacts: the policy, the certificates of the stores that it names, and
-// what else is demanded. Answers about revocation, plugins and the clock are not
-// in it. More strings, in their order, are what else matters to the caller.
+// the artifacts: the policy, the certificates of the stores that it names, the
+// answers about revocation that were carried along, and what else is demanded.
+// Answers that are fetched, plugins and the clock are not in it. More strings, in their order, are what else matters to the caller.
 func Fingerprint(v *notation.Verifier, more ...string) string {
 	h := sha256.New()
 	part(h, "audit", FormatVersion)
@@ -27,6 +27,12 @@ func Fingerprint(v *notation.Verifier, more ...string) string {
 		part(h, strconv.Itoa(len(m)))
 		for _, key := range slices.Sorted(maps.Keys(m)) {
 			part(h, key, m[key])
+		}
+	}
+	for _, answers := range [][][]byte{v.Evidence.OCSP, v.Evidence.CRLs} {
+		part(h, strconv.Itoa(len(answers)))
+		for _, der := range answers {
+			part(h, string(der))
 		}
 	}
 	part(h, strconv.Itoa(v.MaxSignatures), strconv.FormatBool(v.Exhaustive), strconv.FormatBool(v.RequireRevocation))

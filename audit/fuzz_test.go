@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"testing"
+	"time"
 )
 
 func FuzzRecord(f *testing.F) {
@@ -33,7 +34,7 @@ func FuzzStateFile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		path := file(t, string(raw))
-		a, s, err := OpenState(path, "sha256:f")
+		a, s, err := OpenState(path, "sha256:f", time.Time{})
 		if err != nil {
 			if now, readErr := os.ReadFile(path); readErr != nil || !bytes.Equal(now, raw) {
 				t.Error("a file that is refused was changed")
@@ -42,7 +43,7 @@ func FuzzStateFile(f *testing.F) {
 		}
 		add(t, a, record("z", "new", outcomePassed))
 		wantCode(t, a.Close(), "")
-		a, again, err := OpenState(path, "sha256:f")
+		a, again, err := OpenState(path, "sha256:f", time.Time{})
 		if err != nil || again.Torn || again.Records < s.Records || again.Records > s.Records+1 {
 			t.Fatalf("%+v after %+v, %v", again, s, err)
 		}

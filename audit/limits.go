@@ -25,6 +25,11 @@ const (
 	MaxShards = 1_000_000
 	// MaxMerged bounds the files that are merged at a time: each is open.
 	MaxMerged = 1000
+	// MaxCoverage bounds the parts of audits that files of records say they are
+	// about.
+	MaxCoverage = 100_000
+	// MaxSubjectBytes bounds the name of what was audited in a file of records.
+	MaxSubjectBytes = 300
 	// MaxPatternBytes bounds the pattern for tags.
 	MaxPatternBytes = 1000
 
@@ -41,13 +46,16 @@ const (
 	tagsAtOnce    = 200_000 // tags in memory, of all repositories together
 	tagsOfOne     = 25_000  // and of one
 	foldedLines   = 1000    // references of a list, one after another to one repository, that are folded
+	maxSpread     = 64      // shards among which one repository is divided, each of which lists its tags
+	slotsPerList  = 4       // requests that may be under way for each list of tags that is being read: each is a page in memory
 	tasksPerSlot  = 4       // that wait for their turn, for each request that may be under way
 	maxToldErrors = 20      // names left out that are told apart
+	maxMissing    = 5       // shards that are missing and are told apart
 )
 
 // Bounds on how a run adapts to a registry.
 const (
-	firstLimit  = 16               // requests at a time before anything is known
+	firstLimit  = 32               // requests at a time before anything is known
 	oneEvent    = time.Second      // in which answers that the registry is busy count as one
 	maxPause    = time.Minute      // for which a registry may ask not to be asked at all
 	deadAfter   = 2 * time.Minute  // without any answer of use the registry is given up
@@ -57,8 +65,15 @@ const (
 	answersHold = 10 * time.Minute // for which they are
 )
 
+// Bounds on what a record repeats of verdicts, in bytes.
+const (
+	maxMessageBytes = 4000
+	maxMoreTags     = 20_000_000 // the tags of a repository
+)
+
 // Bounds on writing a state file.
 const (
+	compactFrom = 1 << 20     // bytes from which a file is written anew if less than half of it counts
 	syncRecords = 256         // records after which it is flushed to the disk
 	syncEvery   = time.Second // or after this time, when the next record comes
 )

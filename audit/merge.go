@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"bytes"
 	"cmp"
 	"container/heap"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"iter"
@@ -11,17 +13,20 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/notaryv2/notation/internal/strictjson"
 	"github.com/notaryv2/notation/reason"
 )
 
 // Merged is the records of several files as if one run had found them out.
+// [Merged.Missing] says whether that run would have looked at everything.
 //
 // A file that is in the order of [Archive.Records], as every report of records
 // is, is read as it is asked for, so that any number of records can be merged.
 // Others, such as state files, are read at once, and are bounded by what an
 // [Archive] holds.
 type Merged struct {
-	inputs []input
+	inputs  []input
+	covered covered
 }
 
 // input is one file: in order, or in an archive.
@@ -39,16 +44,28 @@ func OpenMerged(paths ...string) (*Merged, error) {
 		return nil, reason.Errorf(reason.AuditTooMany, "%d files are more than the %d that are merged at a time", len(paths), MaxMerged).
 			WithHint("merge them in several steps")
 	}
-	m := &Merged{}
+	m := &Merged{covered: covered{}}
 	for _, path := range paths {
-		in, err := openInput(path)
+		in, about, err := openInput(path)
+		if err == nil {
+			m.inputs = append(m.inputs, in)
+			err = m.covered.add(about)
+		}
 		if err != nil {
 			return nil, errors.Join(err, m.Close())
 		}
-		m.inputs = append(m.inputs, in)
 	}
 	return m, nil
 }
+
+// Missing says in a clause what the files say to be missing: a run that ended
+// before everything was looked at, or shards that no file is of; "": nothing.
+// Files that say nothing about themselves are taken to be whole.
+func (m *Merged) Missing() string { return m.covered.missing() }
+
+// Coverage returns what the files say that they are about, for whoever writes
+// them into one; none if nothing is missing.
+func (m *Merged) Coverage() []Coverage { return m.covered.parts() }
 
 // Close closes the files.
 func (m *Merged) Close() error {
@@ -63,7 +80,7 @@ func (m *Merged) Close() error {
 	return errors.Join(errs...)
 }
 
-func openInput(path string) (in input, err error) {
+func openInput(path string) (in input, about covered, err error) {
 	unreadable := func(err error) error {
 		if e, ok := errors.AsType[*fs.PathError](err); ok {
 			err = e.Err
@@ -76,61 +93,99 @@ func openInput(path string) (in input, err error) {
 		err = errors.New("it is no regular file")
 	}
 	if err != nil {
-		return input{}, unreadable(err)
+		return input{}, nil, unreadable(err)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return input{}, unreadable(err)
+		return input{}, nil, unreadable(err)
 	}
 	in = input{path: path, file: f}
-	switch ordered, err := inOrder(f); {
-	case err != nil:
+	looked, err := look(f)
+	if err != nil {
 		_ = f.Close()
-		return input{}, reason.Wrap(reason.AuditRecord, err, "the file of records %s cannot be used", quote(path)).
+		return input{}, nil, reason.Wrap(reason.AuditRecord, err, "the file of records %s cannot be used", quote(path)).
 			WithHint("get it again from the run that has written it")
-	case ordered:
-		return in, nil
+	}
+	if looked.ordered {
+		return in, looked.about, nil
 	}
 	defer f.Close()
 	in.kept, err = keep(f)
-	if err != nil {
-		return input{}, err
-	}
-	return in, nil
+	return in, looked.about, err
 }
 
-// inOrder checks every line of a file, and reports whether it is all records, in
-// order.
-func inOrder(r io.Reader) (bool, error) {
-	ordered, isState, any := true, false, false
-	var last, this sortKey
+// looked is what there is to know about a file before its records are read.
+type looked struct {
+	ordered bool // it is all records, in order, and marks about whole runs
+	about   covered
+
+	isState bool
+	silent  bool // it is a state file that has not said yet what it is about
+	any     bool // there is a last record
+	last    sortKey
+}
+
+// look checks every line of a file.
+func look(r io.Reader) (*looked, error) {
+	k := &looked{ordered: true, about: covered{}}
 	for l, err := range lines(r) {
+		switch {
+		case err != nil:
+			return nil, err
+		case l.torn && !k.isState:
+			return nil, lineError(l.number, errors.New("it is cut off"))
+		case l.torn:
+		default:
+			err = k.line(l.text)
+		}
 		if err != nil {
-			return false, err
-		}
-		if l.torn && isState {
-			return false, nil
-		}
-		if l.torn {
-			return false, lineError(l.number, errors.New("it is cut off"))
-		}
-		if h, ok := parseHeader(l.text); ok {
-			if h.Audit != FormatVersion {
-				return false, lineError(l.number, errors.New("it is of version "+quote(h.Audit)+", which this program does not know"))
-			}
-			isState, ordered = true, false
-			continue
-		}
-		r, err := ParseRecord(trimmed(l.text))
-		if err != nil {
-			return false, lineError(l.number, err)
-		}
-		this = sortKeyOf(&r)
-		if ordered = ordered && (!any || last.compare(this) < 0); ordered {
-			last, any = this, true
+			return nil, lineError(l.number, err)
 		}
 	}
-	return ordered, nil
+	if k.silent {
+		k.about.note(Coverage{})
+	}
+	return k, nil
+}
+
+// line checks a line.
+func (k *looked) line(text []byte) error {
+	m, isMark, err := parseMark(text)
+	if err != nil {
+		return err
+	}
+	if isMark {
+		return k.mark(&m)
+	}
+	r, err := ParseRecord(trimmed(text))
+	if err != nil {
+		return err
+	}
+	this := sortKeyOf(&r)
+	if k.ordered = k.ordered && (!k.any || k.last.compare(this) < 0); k.ordered {
+		k.last, k.any = this, true
+	}
+	return nil
+}
+
+func (k *looked) mark(m *mark) error {
+	if m.Fingerprint != "" {
+		clear(k.about)
+		k.isState, k.silent, k.ordered = true, true, false
+	}
+	if m.Run == "" {
+		return nil
+	}
+	k.silent, k.ordered = false, k.ordered && m.Run != runBegun
+	part, err := m.coverage()
+	if err != nil {
+		return err
+	}
+	k.about.note(part)
+	if len(k.about) > MaxCoverage {
+		return fmt.Errorf("the file is about more than %d parts of audits", MaxCoverage)
+	}
+	return nil
 }
 
 func lineError(number int, err error) error {
@@ -146,12 +201,16 @@ func keep(f *os.File) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	for r, err := range records(f) {
+	for r, err := range records(f, func(m *mark) {
+		if m.Fingerprint != "" {
+			clear(a.index)
+		}
+		if m.Run == runBegun {
+			a.forgetUndecided()
+		}
+	}) {
 		if err == nil {
 			err = a.Add(r)
-		} else if _, ok := errors.AsType[startOver](err); ok {
-			clear(a.index)
-			err = nil
 		}
 		if err != nil {
 			return nil, errors.Join(err, a.Close())
@@ -160,29 +219,30 @@ func keep(f *os.File) (*Archive, error) {
 	return a, nil
 }
 
-// startOver is not an error but says that what came before does not count.
-type startOver struct{}
-
-func (startOver) Error() string { return "another header" }
-
-// records gives the records of a file that has been checked.
-func records(r io.Reader) iter.Seq2[Record, error] {
+// records gives the records of a file that has been checked, and tells of the
+// marks between them.
+func records(r io.Reader, marked func(*mark)) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for l, err := range lines(r) {
-			var rec Record
-			switch _, isHeader := parseHeader(l.text); {
-			case err != nil:
-			case l.torn:
+			if l.torn && err == nil {
 				return
-			case isHeader:
-				err = startOver{}
-			default:
-				if rec, err = ParseRecord(trimmed(l.text)); err != nil {
-					err = lineError(l.number, err)
+			}
+			var rec Record
+			if err == nil {
+				var m mark
+				var isMark bool
+				if m, isMark, err = parseMark(l.text); isMark && err == nil {
+					marked(&m)
+					continue
 				}
 			}
-			_, goOn := errors.AsType[startOver](err)
-			if !yield(rec, err) || err != nil && !goOn {
+			if err == nil {
+				rec, err = ParseRecord(trimmed(l.text))
+			}
+			if err != nil {
+				err = lineError(l.number, err)
+			}
+			if !yield(rec, err) || err != nil {
 				return
 			}
 		}
@@ -193,12 +253,13 @@ func (in *input) records() iter.Seq2[Record, error] {
 	if in.kept != nil {
 		return in.kept.Records()
 	}
-	return records(io.NewSectionReader(in.file, 0, 1<<62))
+	return records(io.NewSectionReader(in.file, 0, 1<<62), func(*mark) {})
 }
 
 // Records gives the records in the order of [Archive.Records]. Where several are
-// about one artifact, it is the one that decides, and of those the latest, with
-// the tags of all. An error is the last.
+// about one artifact, it is the one that decides, of those the latest, and of
+// those the worst, with the tags of all: the order of the files means nothing. An
+// error is the last.
 func (m *Merged) Records() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		var h cursors
@@ -246,19 +307,40 @@ func (m *Merged) Records() iter.Seq2[Record, error] {
 
 // join makes of two records about one artifact the one that counts.
 func (r *Record) join(other *Record) {
+	tags, more := slices.Concat(r.Tags, other.Tags), max(r.MoreTags, other.MoreTags)
+	if r.yieldsTo(other) {
+		*r = *other
+	}
+	r.Tags, r.MoreTags = nil, 0
+	r.addTags(tags)
+	r.MoreTags = min(r.MoreTags+more, maxMoreTags)
+}
+
+// yieldsTo reports whether of two records about one artifact the other counts:
+// the one that decides, of those the latest, and of those the worst. Which of two
+// that are as bad is in their text, so that nothing depends on their order.
+func (r *Record) yieldsTo(other *Record) bool {
 	decides := func(r *Record) int {
 		if r.Outcome == outcomeUndecided {
 			return 0
 		}
 		return 1
 	}
-	tags, more := slices.Concat(r.Tags, other.Tags), max(r.MoreTags, other.MoreTags)
-	if cmp.Or(cmp.Compare(decides(other), decides(r)), other.Time.Compare(r.Time)) > 0 {
-		*r = *other
+	worst := []string{outcomePassed, outcomeSkipped, outcomeUnsigned, outcomeRejected}
+	first := cmp.Or(cmp.Compare(decides(other), decides(r)), other.Time.Compare(r.Time),
+		cmp.Compare(slices.Index(worst, other.Outcome), slices.Index(worst, r.Outcome)))
+	if first == 0 {
+		first = bytes.Compare(other.untagged(), r.untagged())
 	}
-	r.MoreTags = 0
-	r.addTags(tags)
-	r.MoreTags = max(r.MoreTags, more)
+	return first > 0
+}
+
+// untagged is what a record says but for its tags, of which all are kept.
+func (r *Record) untagged() []byte {
+	bare := *r
+	bare.Tags, bare.MoreTags = nil, 0
+	text, _ := strictjson.Marshal(bare) // what cannot be written is as bad as anything
+	return text
 }
 
 // sortKey is where a record stands in the order.

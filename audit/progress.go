@@ -12,7 +12,8 @@ type Progress struct {
 
 	decided, notPassed, undecided atomic.Int64 // records of this run
 	known                         atomic.Int64 // artifacts that the archive knew
-	empty, leftOut, signatures    atomic.Int64
+	empty, absent, leftOut        atomic.Int64
+	signatures, referrers         atomic.Int64
 }
 
 // Snapshot is a Progress at one time.
@@ -29,8 +30,10 @@ type Snapshot struct {
 	Known     int64 // artifacts about which a state file said enough
 
 	Empty      int64 // repositories in which nothing has a tag
+	Absent     int64 // those of Empty that the registry lists, and then says not to have
 	LeftOut    int64 // names that are none
 	Signatures int64 // artifacts that are signatures themselves, which are left out, too
+	Referrers  int64 // indexes under tags of the referrers tag schema, likewise
 }
 
 // Snapshot returns how far the run is now.
@@ -38,7 +41,7 @@ func (p *Progress) Snapshot() Snapshot {
 	return Snapshot{
 		Whole: p.listed.Load(), Targets: p.targets.Load(), Done: p.done.Load(),
 		Records: p.decided.Load(), NotPassed: p.notPassed.Load(), Undecided: p.undecided.Load(), Known: p.known.Load(),
-		Empty: p.empty.Load(), LeftOut: p.leftOut.Load(), Signatures: p.signatures.Load(),
+		Empty: p.empty.Load(), Absent: p.absent.Load(), LeftOut: p.leftOut.Load(), Signatures: p.signatures.Load(), Referrers: p.referrers.Load(),
 	}
 }
 

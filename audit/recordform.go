@@ -3,8 +3,10 @@ package audit
 import (
 	"bytes"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/envelope"
@@ -62,6 +64,16 @@ func (r *Record) explain(err error) {
 	if verdict, ok := errors.AsType[*notation.VerdictError](err); ok && verdict.Cause != nil {
 		r.Reason, r.Message, r.Hint = verdict.Cause.Code, verdict.Cause.Error(), verdict.Cause.Hint
 	}
+	r.Message, r.Hint = shortened(r.Message), shortened(r.Hint)
+}
+
+// shortened cuts a text that would make a record too long: what one artifact has
+// to say must not end the audit of all.
+func shortened(s string) string {
+	if len(s) <= maxMessageBytes {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessageBytes], "") + "…"
 }
 
 func newSignature(v *notation.SignatureVerdict) Signature {
@@ -90,6 +102,18 @@ func (r *Record) addTags(tags []string) bool {
 	}
 	r.Tags = all
 	return true
+}
+
+// lasts returns when what the record says ends by itself, in seconds: with the
+// first end of a signature that the artifact passes by.
+func (r *Record) lasts() int64 {
+	until := int64(math.MaxInt64)
+	for i := range r.Signatures {
+		if s := &r.Signatures[i]; r.Outcome == outcomePassed && s.Outcome == outcomePassed && !s.Ends().IsZero() {
+			until = min(until, s.Ends().Unix())
+		}
+	}
+	return until
 }
 
 // encode returns the record as a line.
@@ -130,6 +154,7 @@ func ParseRecord(text []byte) (Record, error) {
 	if err := r.check(); err != nil {
 		return Record{}, reason.Wrap(reason.AuditRecord, err, "it is no record")
 	}
+	r.Time = r.Time.UTC()
 	return r, nil
 }
 
@@ -144,8 +169,15 @@ func (r *Record) check() error {
 			return err
 		}
 	}
-	if len(r.Tags) > MaxTags || len(r.Signatures) > MaxSignatures || r.MoreTags < 0 {
+	switch {
+	case len(r.Tags) > MaxTags || len(r.Signatures) > MaxSignatures || r.MoreTags < 0 || r.MoreTags > maxMoreTags:
 		return errors.New("it is about more tags or signatures than a record holds")
+	case !slices.IsSorted(r.Tags) || len(slices.Compact(slices.Clone(r.Tags))) != len(r.Tags):
+		return errors.New("its tags are not in order")
+	case r.Digest == "" && len(r.Tags) > 1:
+		return errors.New("several tags without a digest are no artifact")
+	case r.Time.IsZero():
+		return errors.New("it does not say when it was decided")
 	}
 	for _, tag := range r.Tags {
 		if err := oci.CheckTag(tag); err != nil {

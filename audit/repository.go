@@ -3,21 +3,21 @@ package audit
 import (
 	"context"
 	"errors"
-	"iter"
 	"regexp"
 	"sync"
 	"time"
 
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/oci"
-	"github.com/notaryv2/notation/reason"
 	"github.com/opencontainers/go-digest"
 )
 
 // referrersTags matches tags under which registries without the referrers API
 // list what refers to an artifact: OCI distribution specification, "Referrers Tag
 // Schema", for the digests that this program knows.
-var referrersTags = regexp.MustCompile(`^(sha256|sha384|sha512)-[0-9a-f]{64}$`)
+var referrersTags = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(sha256|sha384|sha512)-[0-9a-f]{64}$`)
+})
 
 // errSlow is the cause where a listing, or an artifact, took too long.
 type errSlow struct{ allowed time.Duration }
@@ -36,7 +36,7 @@ func (r *run) repository(ctx context.Context, batch []Target) {
 		for _, t := range batch {
 			r.addUnresolved(ctx, t.Reference, err)
 		}
-	case whole(batch[0]):
+	case whole(name):
 		r.all(ctx, repo, batch[0])
 	default:
 		refs := make([]oci.Reference, len(batch))
@@ -47,77 +47,10 @@ func (r *run) repository(ctx context.Context, batch []Target) {
 	}
 }
 
-// all looks at all that has a tag. It lists as many tags as memory allows, looks
-// at what they name, and goes on.
-func (r *run) all(ctx context.Context, repo Repository, t Target) {
-	listing, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next, stop := iter.Pull2(repo.Tags(listing))
-	defer stop()
-	seen := false
-	for {
-		if r.tags.Acquire(ctx, 1) != nil {
-			return
-		}
-		held := int64(1)
-		var tags []oci.Reference
-		ended := false
-		err := r.Pace.Do(ctx, t.Reference.Registry(), func(context.Context) error {
-			slow := time.AfterFunc(r.Timeout, func() { cancel(errSlow{r.Timeout}) })
-			defer slow.Stop()
-			for len(tags) < tagsOfOne {
-				tag, err, ok := next()
-				slow.Reset(r.Timeout)
-				switch {
-				case !ok:
-					ended = true
-					return nil
-				case reason.Of(err) == reason.RegistryListingEntry:
-					r.warn(err)
-					continue
-				case err != nil:
-					return err
-				}
-				if seen = true; !r.wants(tag) {
-					continue
-				}
-				ref, err := oci.ParseReference(t.Reference.Name() + ":" + tag)
-				if err != nil {
-					r.warn(err)
-					continue
-				}
-				if tags = append(tags, ref); int64(len(tags)) == held {
-					if !r.tags.TryAcquire(1) {
-						return nil
-					}
-					held++
-				}
-			}
-			return nil
-		})
-		r.look(ctx, repo, t.Reference, tags, true)
-		r.tags.Release(held)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil && t.Listed && !seen && reason.Of(err) == reason.OCINotFound:
-			r.progress.empty.Add(1) // as registries say that nothing there has a tag
-			return
-		case err != nil:
-			r.addUnresolved(ctx, t.Reference, err)
-			return
-		case ended:
-			if !seen {
-				r.progress.empty.Add(1)
-			}
-			return
-		}
-	}
-}
-
-// wants reports whether a tag of a repository is to be looked at.
-func (r *run) wants(tag string) bool {
-	return !referrersTags.MatchString(tag) && (r.Tags == nil || r.Tags.MatchString(tag))
+// isReferrers reports whether a tag that a registry lists names what refers to an
+// artifact. Anything can be given such a tag, so it has to be an index as well.
+func isReferrers(tag string, d oci.Descriptor) bool {
+	return referrersTags().MatchString(tag) && oci.IsIndex(d.MediaType)
 }
 
 // found is an artifact, and the tags that name it.
@@ -127,45 +60,64 @@ type found struct {
 	resolved *oci.Descriptor // what the registry says of it; nil: it was not asked
 }
 
-// look looks at what references to one repository name. listed says that they
-// are tags that the registry has listed.
-func (r *run) look(ctx context.Context, repo Repository, name oci.Reference, refs []oci.Reference, listed bool) {
-	var tasks sync.WaitGroup
-	var mu sync.Mutex
-	var order []*found
-	artifacts := map[digest.Digest]*found{}
-	note := func(d digest.Digest, tag string, resolved *oci.Descriptor) {
-		mu.Lock()
-		defer mu.Unlock()
-		f := artifacts[d]
-		if f == nil {
-			f = &found{digest: d}
-			artifacts[d] = f
-			order = append(order, f)
-		}
-		if tag != "" {
-			f.tags = append(f.tags, tag)
-		}
-		if resolved != nil {
-			f.resolved = resolved
-		}
+// folded is the artifacts that references name, each once, in the order in which
+// they were found.
+type folded struct {
+	mu        sync.Mutex
+	order     []*found
+	artifacts map[digest.Digest]*found
+}
+
+// note adds an artifact, by a tag unless that is "".
+func (a *folded) note(d digest.Digest, tag string, resolved *oci.Descriptor) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f := a.artifacts[d]
+	if f == nil {
+		f = &found{digest: d}
+		a.artifacts[d] = f
+		a.order = append(a.order, f)
 	}
+	if tag != "" {
+		f.tags = append(f.tags, tag)
+	}
+	if resolved != nil {
+		f.resolved = resolved
+	}
+}
+
+// fold resolves references to one repository. listed says that they are tags that
+// the registry has listed.
+func (r *run) fold(ctx context.Context, repo Repository, refs []oci.Reference, listed bool) []*found {
+	var tasks sync.WaitGroup
+	all := &folded{artifacts: map[digest.Digest]*found{}}
 	for _, ref := range refs {
 		if ref.Tag() == "" {
-			note(ref.Digest(), "", nil)
+			all.note(ref.Digest(), "", nil)
 			continue
 		}
 		r.task(ctx, &tasks, ref, func(ctx context.Context) error {
 			d, err := r.resolve(ctx, repo, ref)
-			if err == nil {
-				note(d.Digest, ref.Tag(), &d)
+			switch {
+			case err != nil:
+			case listed && isReferrers(ref.Tag(), d):
+				r.progress.referrers.Add(1)
+			default:
+				all.note(d.Digest, ref.Tag(), &d)
 			}
 			return err
 		}, func(err error) { r.addUnresolved(ctx, ref, err) })
 	}
 	tasks.Wait()
-	for _, f := range order {
-		known, err := r.archive.known(name.Name(), f.digest, f.tags, r.Now().Add(-r.MaxAge))
+	return all.order
+}
+
+// look looks at what references to one repository name. listed says that they
+// are tags that the registry has listed.
+func (r *run) look(ctx context.Context, repo Repository, name oci.Reference, refs []oci.Reference, listed bool) {
+	var tasks sync.WaitGroup
+	for _, f := range r.fold(ctx, repo, refs, listed) {
+		known, err := r.archive.known(name.Name(), f.digest, f.tags, r.Now().Add(-r.MaxAge), r.Now())
 		if err != nil {
 			r.breakOff(err)
 			return

@@ -50,8 +50,10 @@ type Options struct {
 	// Tags is what tags of repositories that are looked at as a whole must
 	// match, somewhere; nil: all do.
 	Tags *regexp.Regexp
-	// Shard leaves out the repositories of other shards.
+	// Shard leaves out what is in other shards.
 	Shard Shard
+	// Subject names what is audited, as in [Coverage.Of]. A state file keeps it.
+	Subject string
 	// Timeout bounds what is asked about one artifact, and the time in which a
 	// listing must give a new name; 0: [DefaultTimeout].
 	Timeout time.Duration
@@ -78,14 +80,18 @@ type Options struct {
 // memory that a run needs grows with the number of records by what the archive
 // needs for them only.
 //
-// Tags of the referrers tag schema, and what is itself a signature, are left out.
-// What cannot be found out about a tag or a repository is a Record of the outcome
+// Indexes under tags of the referrers tag schema, and what is itself a signature,
+// are left out. What cannot be found out about a tag or a repository is a Record of the outcome
 // undecided, and the others are looked at all the same. So the error is about the
 // run as a whole: ctx has ended, targets or the archive had an error, which is
 // returned with its code, or there was nothing to look at (audit.nothing). What
 // was found out until then is in the archive.
 func Run(ctx context.Context, targets iter.Seq2[Target, error], archive *Archive, o Options) error {
 	r := newRun(o, archive)
+	about := Coverage{Of: o.Subject, Shard: o.Shard}
+	if err := archive.begin(about); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	r.stop = stop
@@ -107,7 +113,7 @@ func Run(ctx context.Context, targets iter.Seq2[Target, error], archive *Archive
 		return reason.Errorf(reason.AuditNothing, "there is nothing to audit: no repository has a tag that is asked for").
 			WithHint("check the prefix and the pattern for tags")
 	}
-	return nil
+	return archive.complete(about)
 }
 
 // run is one run. Its fields are set before it begins, but for those that guard
@@ -118,6 +124,7 @@ type run struct {
 	progress *Progress
 	stop     context.CancelCauseFunc
 	tasks    chan struct{}       // a place for each task that is under way or waits for its turn
+	listings chan struct{}       // a place for each list of tags that is being read
 	tags     *semaphore.Weighted // in memory
 	told     atomic.Int64
 
@@ -144,6 +151,7 @@ func newRun(o Options, archive *Archive) *run {
 		r.Warn = func(error) {}
 	}
 	r.tasks = make(chan struct{}, tasksPerSlot*r.Pace.ceiling)
+	r.listings = make(chan struct{}, max(1, r.Pace.ceiling/slotsPerList))
 	return r
 }
 
@@ -210,7 +218,7 @@ func (r *run) dispatch(ctx context.Context, items <-chan Target) {
 	}
 	var batch []Target
 	for t := range items {
-		if len(batch) > 0 && (whole(t) || whole(batch[0]) || len(batch) == foldedLines || t.Reference.Name() != batch[0].Reference.Name()) {
+		if len(batch) > 0 && (whole(t.Reference) || whole(batch[0].Reference) || len(batch) == foldedLines || t.Reference.Name() != batch[0].Reference.Name()) {
 			if !begin(batch) {
 				return
 			}
@@ -225,7 +233,8 @@ func (r *run) dispatch(ctx context.Context, items <-chan Target) {
 	}
 }
 
-func whole(t Target) bool { return t.Reference.Tag() == "" && t.Reference.Digest() == "" }
+// whole reports whether a reference names all that has a tag in a repository.
+func whole(ref oci.Reference) bool { return ref.Tag() == "" && ref.Digest() == "" }
 
 // add keeps a record. Where that fails, the run ends.
 func (r *run) add(rec Record) {

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math/rand/v2"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -36,7 +34,7 @@ func TestOutcomes(t *testing.T) {
 		"b":      {{"v1", "bad 1"}, {"v2", "unsigned"}, {"v3", "skip"}, {"v4", "gone"}},
 		"c":      {{"v1", "stranger"}},
 		"d":      {},
-		"e":      {{"sha256-" + strings.Repeat("0", 64), "unsigned too"}, {"sig", signature}, {"lies", strings.Replace(signature, "jose+json", "x", 1)}},
+		"e":      {{"sha256-" + strings.Repeat("0", 64), "unsigned too"}, {"sha256-" + strings.Repeat("1", 64), "index of referrers"}, {"sig", signature}, {"lies", strings.Replace(signature, "jose+json", "x", 1)}},
 		"gone/x": {{"v1", "good 3"}},
 		"f":      {{"v1", "good 4"}},
 	}, listErr: map[string]error{"f": reason.Errorf(reason.RegistryListing, "the pages go round")}}
@@ -49,9 +47,9 @@ func TestOutcomes(t *testing.T) {
 	wantTexts(t, all(t, a.Records()),
 		"a v1,v1.0 passed", "a latest,v2 passed",
 		"b v1 rejected verify.root-untrusted", "b v2 unsigned verify.unsigned", "b v3 skipped verify.skipped-by-policy", "b v4 undecided oci.not-found",
-		"c v1 rejected policy.no-statement", "e lies unsigned verify.unsigned", "f v1 passed", "f  undecided registry.listing", "cannot-open  undecided oci.reference",
+		"c v1 rejected policy.no-statement", "e sha256-"+strings.Repeat("0", 64)+" unsigned verify.unsigned", "e lies unsigned verify.unsigned", "f v1 passed", "f  undecided registry.listing", "cannot-open  undecided oci.reference",
 	)
-	want := Snapshot{Targets: 8, Done: 8, Whole: true, Records: 11, NotPassed: 8, Undecided: 3, Empty: 2, LeftOut: 1, Signatures: 1}
+	want := Snapshot{Targets: 8, Done: 8, Whole: true, Records: 12, NotPassed: 9, Undecided: 3, Empty: 2, Absent: 1, LeftOut: 1, Signatures: 1, Referrers: 1}
 	if got := p.Snapshot(); got != want || len(warned) != 1 {
 		t.Errorf("%+v, want %+v; %v", got, want, warned)
 	}
@@ -426,61 +424,9 @@ func TestDiskFull(t *testing.T) {
 	wantCode(t, a.Close(), reason.AuditWrite)
 }
 
-// TestShards covers everything exactly once, in whatever order it is listed, and
-// merges to the whole.
-func TestShards(t *testing.T) {
-	t.Parallel()
-	f := many(120, 3)
-	f.repos["team-0/bad"] = []fakeTag{{"v1", "bad"}, {"v2", "gone"}}
-	whole := archive(t)
-	wantCode(t, Run(t.Context(), f.catalog(t), whole, f.options()), "")
-	want := names(all(t, whole.Records()))
-	for range 5 {
-		n := 1 + rand.IntN(140)
-		var got []string
-		for i := range n {
-			g := &fakeRegistry{repos: f.repos}
-			for name := range f.repos {
-				g.order = append(g.order, name)
-			}
-			rand.Shuffle(len(g.order), func(i, j int) { g.order[i], g.order[j] = g.order[j], g.order[i] })
-			a, o := archive(t), g.options()
-			o.Shard = Shard{i, n}
-			if err := Run(t.Context(), g.catalog(t), a, o); err != nil {
-				t.Fatalf("shard %v: %v", o.Shard, err)
-			}
-			got = append(got, names(all(t, a.Records()))...)
-		}
-		slices.Sort(got)
-		sorted := slices.Sorted(slices.Values(want))
-		if !slices.Equal(got, sorted) {
-			t.Errorf("%d shards: %d records, want %d", n, len(got), len(want))
-		}
-	}
-}
-
 func names(records []Record) (list []string) {
 	for _, r := range records {
 		list = append(list, r.Name())
 	}
 	return list
-}
-
-func TestParseShard(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]Shard{
-		"0/1": {0, 1}, "3/4": {3, 4}, "999999/1000000": {999_999, 1_000_000},
-		"4/4": {}, "1": {}, "": {}, "-1/4": {}, "+1/4": {}, "a/b": {}, "1/0": {}, "0/1000001": {}, "1/2/3": {}, "0x1/4": {}, "1 /4": {},
-	} {
-		got, err := ParseShard(text)
-		if got != want || (err == nil) != (want != Shard{}) {
-			t.Errorf("%q: %v, %v", text, got, err)
-		}
-		if err == nil && got.String() != text {
-			t.Errorf("%q: %s", text, got)
-		}
-	}
-	if (Shard{}).String() != "" {
-		t.Error("the whole has a name")
-	}
 }

@@ -38,17 +38,22 @@ func TestSpecification(t *testing.T) {
 		case "refused":
 			wantCode(t, err, reason.AuditRecord)
 		case "header":
-			if h, ok := parseHeader([]byte(text)); !ok || h.Audit != FormatVersion || h.Fingerprint == "" {
-				t.Errorf("%s is no header", text)
+			if m, ok, err := parseMark([]byte(text)); !ok || err != nil || m.Fingerprint == "" {
+				t.Errorf("%s is no header: %v", text, err)
+			}
+		case "mark":
+			m, ok, err := parseMark([]byte(text))
+			if !ok || err != nil || m.Run == "" {
+				t.Errorf("%s is no mark: %v", text, err)
 			}
 		default:
 			t.Errorf("a block of the kind %s", kind)
 		}
 	}
-	if seen["record"] != 3 || seen["refused"] != 2 || seen["header"] != 1 {
+	if seen["record"] != 3 || seen["refused"] != 2 || seen["header"] != 1 || seen["mark"] != 1 {
 		t.Errorf("%v", seen)
 	}
-	for _, member := range regexp.MustCompile(`json:"(\w+)`).FindAllStringSubmatch(source(t, "record.go"), -1) {
+	for _, member := range regexp.MustCompile(`json:"(\w+)`).FindAllStringSubmatch(source(t, "record.go")+source(t, "coverage.go"), -1) {
 		if !strings.Contains(string(raw), "`"+member[1]+"`") {
 			t.Errorf("the member %s is not described", member[1])
 		}

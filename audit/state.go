@@ -1,9 +1,12 @@
 package audit
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
+	"io"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/notaryv2/notation/internal/atomicfile"
@@ -14,15 +17,6 @@ import (
 // FormatVersion is the version of the JSON form of records and of state files.
 // Within a major version members are only added.
 const FormatVersion = "1.0"
-
-// header is the first line of a state file, and any later one after which what
-// comes before does not count. It is no record, as it has none of the members
-// that a record always has.
-type header struct {
-	Audit string `json:"audit"` // FormatVersion
-	// Fingerprint is that of what the verdicts rest on.
-	Fingerprint string `json:"fingerprint"`
-}
 
 // stateFile is what an [Archive] knows about itself as a state file.
 type stateFile struct {
@@ -48,11 +42,25 @@ type State struct {
 }
 
 // OpenState opens the state file at path, and makes it if there is none. Nobody
-// else can open it until it is closed. Records that rest on something else than
-// fingerprint says stay in the file and do not count any more: the work begins
-// anew. A file that is neither empty nor a state file stays as it is and is an
-// error with the code audit.state; that of one in use is audit.in-use.
-func OpenState(path, fingerprint string) (*Archive, State, error) {
+// else can open it until it is closed. Records of before since do not count, and
+// neither do those that rest on something else than fingerprint says: the work
+// begins anew. They stay in the file until more than half of it, and of a
+// megabyte, does not count, and it is written anew without.
+//
+// A file that is neither empty nor a state file stays as it is and is an error
+// with the code audit.state; that of one in use is audit.in-use.
+func OpenState(path, fingerprint string, since time.Time) (*Archive, State, error) {
+	a, state, err := openState(path, fingerprint, since)
+	if err != nil || !a.wasteful() || a.compact(fingerprint) != nil {
+		return a, state, err // a file that cannot be written anew is as good as before
+	}
+	_ = a.close()
+	a, again, err := openState(path, fingerprint, since)
+	state.Records = again.Records
+	return a, state, err
+}
+
+func openState(path, fingerprint string, since time.Time) (*Archive, State, error) {
 	f, release, err := atomicfile.OpenExclusive(path, atomicfile.ModeSecret)
 	switch {
 	case errors.Is(err, atomicfile.ErrInUse):
@@ -64,7 +72,7 @@ func OpenState(path, fingerprint string) (*Archive, State, error) {
 	}
 	a := newArchive(path, f, func() error { release(); return nil })
 	a.state = &stateFile{synced: time.Now()}
-	state, err := a.load(fingerprint)
+	state, err := a.load(fingerprint, since)
 	if err != nil {
 		release()
 		return nil, State{}, err
@@ -74,9 +82,9 @@ func OpenState(path, fingerprint string) (*Archive, State, error) {
 
 // load reads the file, and writes a header if the last one is not the one that
 // is to be.
-func (a *Archive) load(fingerprint string) (State, error) {
+func (a *Archive) load(fingerprint string, since time.Time) (State, error) {
 	var state State
-	var last *header
+	var last *mark // that has a fingerprint
 	for l, err := range lines(a.file) {
 		if err != nil {
 			return state, a.stateFault(l.number, err)
@@ -88,21 +96,22 @@ func (a *Archive) load(fingerprint string) (State, error) {
 			state.Torn = true
 			break
 		}
-		h, isHeader := parseHeader(l.text)
-		switch {
-		case isHeader && h.Audit != FormatVersion:
-			return state, reason.Errorf(reason.AuditState, "the state file %s is of version %s, which this program does not know", quote(a.path), quote(h.Audit)).
-				WithHint("name another file, or use the program that has written it")
-		case isHeader:
+		switch m, isMark, err := parseMark(l.text); {
+		case err != nil:
+			return state, a.stateFault(l.number, err)
+		case isMark && m.Fingerprint != "":
 			state.Changed = state.Changed || len(a.index) > 0
 			clear(a.index)
-			last = &h
+			last = &m
 		case last == nil:
 			return state, a.stateFault(l.number, errForeign)
+		case isMark && m.Run == runBegun:
+			a.forgetUndecided()
+		case isMark:
 		case last.Fingerprint != fingerprint:
 			state.Changed = true
 		default:
-			if err := a.found(&l); err != nil {
+			if err := a.found(&l, since); err != nil {
 				return state, err
 			}
 		}
@@ -117,11 +126,79 @@ func (a *Archive) load(fingerprint string) (State, error) {
 		state.Changed = state.Changed && state.Records == 0
 		return state, nil
 	}
-	text, err := strictjson.Marshal(header{FormatVersion, fingerprint})
+	text, err := headerOf(fingerprint)
 	if err == nil {
-		_, err = a.append(append(text, '\n'))
+		_, err = a.append(text)
 	}
 	return state, err
+}
+
+func headerOf(fingerprint string) ([]byte, error) {
+	text, err := strictjson.Marshal(mark{Audit: FormatVersion, Fingerprint: fingerprint})
+	return append(text, '\n'), err
+}
+
+// wasteful reports whether so much of the file does not count that it is to be
+// written anew: lines are only appended, and runs every night would fill a disk.
+func (a *Archive) wasteful() bool {
+	var counts int64
+	for _, e := range a.index {
+		counts += int64(e.length)
+	}
+	return a.end > compactFrom && a.end/2 > counts
+}
+
+// compact puts a file in place of this one that holds what counts, in the order
+// in which it was found. It says nothing of runs: which records they would be
+// about is not known any more.
+func (a *Archive) compact(fingerprint string) error {
+	entries := slices.SortedFunc(maps.Values(a.index), func(x, y entry) int { return cmp.Compare(x.offset, y.offset) })
+	return (atomicfile.Writer{}).Stream(a.path, atomicfile.ModeSecret, func(w io.Writer) error {
+		text, err := headerOf(fingerprint)
+		if err == nil {
+			_, err = w.Write(text)
+		}
+		for _, e := range entries {
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(w, io.NewSectionReader(a.file, e.offset, int64(e.length)))
+		}
+		return err
+	})
+}
+
+// begin says that a run begins: what it finds out from here on is what Records
+// gives, and what is undecided is found out again.
+func (a *Archive) begin(part Coverage) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.forgetUndecided()
+	for p, e := range a.index {
+		e.seen = false
+		a.index[p] = e
+	}
+	a.running, a.current = true, 0
+	return a.sayRun(part, runBegun)
+}
+
+// complete says that a run has looked at everything.
+func (a *Archive) complete(part Coverage) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sayRun(part, runComplete)
+}
+
+// sayRun writes a mark into a state file. a.mu is held.
+func (a *Archive) sayRun(part Coverage, run string) error {
+	if a.state == nil {
+		return nil
+	}
+	text, err := part.line(run)
+	if err == nil {
+		_, err = a.append(text)
+	}
+	return err
 }
 
 var errForeign = errors.New("the file does not begin as a state file does")
@@ -129,27 +206,23 @@ var errForeign = errors.New("the file does not begin as a state file does")
 // isHeaderCut reports whether a text may be the beginning of a header that was
 // being written when the program died. Any other file is somebody else's.
 func isHeaderCut(text []byte) bool {
-	const begin = `{"audit":"` + FormatVersion + `","fingerprint":"`
+	const begin = markBegin + `"` + FormatVersion + `","fingerprint":"`
 	n := min(len(text), len(begin))
 	return string(text[:n]) == begin[:n]
 }
 
-// parseHeader reports whether a line is a header.
-func parseHeader(text []byte) (header, bool) {
-	var h header
-	if json.Unmarshal(text, &h) != nil || h.Audit == "" {
-		return header{}, false
-	}
-	return h, true
-}
-
-// found takes a record from the file into the index.
-func (a *Archive) found(l *line) error {
+// found takes a record from the file into the index. The last about an artifact
+// counts, also if it is too old to.
+func (a *Archive) found(l *line, since time.Time) error {
 	r, err := ParseRecord(trimmed(l.text))
 	if err != nil {
 		return a.stateFault(l.number, err)
 	}
 	p := a.placeOf(&r)
+	if r.Time.Before(since) {
+		delete(a.index, p)
+		return nil
+	}
 	if _, there := a.index[p]; !there && len(a.index) >= MaxRecords {
 		return tooMany()
 	}

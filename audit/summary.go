@@ -29,8 +29,11 @@ type Summary struct {
 	Unlisted    int `json:"unlisted"`
 
 	// Reasons are why artifacts did not pass, the most frequent first, at most
-	// twenty. Signers are by whose signatures artifacts pass, likewise.
-	Reasons []ReasonCount `json:"reasons"`
+	// twenty, and MoreReasons counts the artifacts that did not for any other.
+	// Signers are by whose signatures artifacts pass, likewise.
+	Reasons     []ReasonCount `json:"reasons"`
+	MoreReasons int           `json:"moreReasons,omitempty"`
+
 	Signers []SignerCount `json:"signers"`
 	// MoreSigners counts the artifacts of all other signers.
 	MoreSigners int `json:"moreSigners,omitempty"`
@@ -140,6 +143,8 @@ func (t *tally) add(r *Record) {
 	}
 	if key := (reasonKey{r.Outcome, r.Reason}); t.reasons[key] > 0 || len(t.reasons) < maxReasons {
 		t.reasons[key]++
+	} else {
+		t.MoreReasons++
 	}
 }
 
@@ -195,6 +200,9 @@ func (t *tally) sum() Summary {
 	slices.SortFunc(s.Reasons, func(a, b ReasonCount) int {
 		return cmp.Or(cmp.Compare(b.Artifacts, a.Artifacts), cmp.Compare(a.Outcome, b.Outcome), cmp.Compare(a.Reason, b.Reason))
 	})
+	for _, r := range s.Reasons[min(len(s.Reasons), maxListed):] {
+		s.MoreReasons += r.Artifacts
+	}
 	s.Reasons = s.Reasons[:min(len(s.Reasons), maxListed)]
 	s.Signers = make([]SignerCount, 0, maxListed)
 	keys := slices.SortedFunc(maps.Keys(t.signers), func(a, b signerKey) int {

@@ -82,6 +82,25 @@ func TestSummaryIsBounded(t *testing.T) {
 	}
 }
 
+// TestReasonsAddUp counts every artifact that did not pass, also those of reasons
+// that are not listed, or not told apart.
+func TestReasonsAddUp(t *testing.T) {
+	t.Parallel()
+	const n = 3 * maxReasons
+	s, err := Summarize(func(yield func(Record, error) bool) {
+		for i := range n {
+			r := record("a", fmt.Sprint(i), outcomeRejected)
+			r.Reason = reason.Code(fmt.Sprint("x.", i))
+			if !yield(r, nil) {
+				return
+			}
+		}
+	})
+	if err != nil || len(s.Reasons) != maxListed || s.MoreReasons != n-maxListed {
+		t.Errorf("%d reasons and %d more, %v", len(s.Reasons), s.MoreReasons, err)
+	}
+}
+
 func TestEnds(t *testing.T) {
 	t.Parallel()
 	early, late := at, at.Add(time.Hour)

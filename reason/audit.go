@@ -7,6 +7,7 @@ const (
 	AuditNotPassed    Code = "audit.not-passed"
 	AuditRegistryDown Code = "audit.registry-down"
 	AuditInterrupted  Code = "audit.interrupted"
+	AuditIncomplete   Code = "audit.incomplete"
 	AuditTooMany      Code = "audit.too-many"
 
 	// Files.
@@ -24,6 +25,7 @@ func auditEntries() []Entry {
 		{AuditNotPassed, "Not all artifacts passed, and each has its own reason.", "See the reasons; a report in JSON lines lists all artifacts."},
 		{AuditRegistryDown, "The registry has given no answer of use for a while, and was not asked about the rest.", "Run it again when the registry works; with a state file, what is done is not done again."},
 		{AuditInterrupted, "The audit was stopped before everything was looked at.", "Run it again; with a state file, what is done is not done again."},
+		{AuditIncomplete, "Files of records say that shards are missing, or that a run ended before everything was looked at.", "Name the files of all shards, or run again what is missing."},
 		{AuditTooMany, "There are more artifacts than one run can hold.", "Split the work into shards."},
 		{AuditState, "The state file cannot be used: it is no state file, or damaged.", "Name another file, or remove it to start over."},
 		{AuditInUse, "Another run uses the state file.", "Wait until that run has ended, or give each its own file."},

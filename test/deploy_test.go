@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,9 +70,13 @@ func TestAuditJob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const repositories = 12
-	for i := range repositories {
-		ref := pushNamed(t, r, fmt.Sprintf("team-%d/app", i))
+	const repositories, builds = 12, 24
+	for i := range repositories + builds {
+		name := fmt.Sprintf("team-%d/app:v1", i)
+		if i >= repositories { // one repository is much larger than the others
+			name = fmt.Sprintf("large/app:build-%d", i)
+		}
+		ref := pushNamed(t, r, name)
 		if i%4 == 0 {
 			continue // is not signed
 		}
@@ -109,8 +114,20 @@ func TestAuditJob(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for line := range strings.Lines(string(raw)) {
-			seen[line]++
+		large := 0
+		for i, line := range slices.Collect(strings.Lines(string(raw))) {
+			if i == 0 {
+				if want := fmt.Sprintf(`{"audit":"1.0","run":"complete","of":%q,"shard":"%d/%d","shardBy":"artifact"}`+"\n", r.Host(), index, job.Spec.Completions); line != want {
+					t.Errorf("shard %d begins with %s, want %s", index, line, want)
+				}
+				continue
+			}
+			if seen[line]++; strings.Contains(line, "/large/app") {
+				large++
+			}
+		}
+		if large > builds/2 {
+			t.Errorf("shard %d has %d of the %d artifacts of one repository", index, large, builds)
 		}
 	}
 	for line, n := range seen {
@@ -121,12 +138,16 @@ func TestAuditJob(t *testing.T) {
 	whole := filepath.Join(root, "whole.txt")
 	audit(4, "audit", "--policy", filepath.Join(root, "trust/policy.json"), "--trust-store", filepath.Join(root, "stores"),
 		"--report", "jsonl="+whole, r.Host())
-	if raw, err := os.ReadFile(whole); err != nil || bytes.Count(raw, []byte("\n")) != len(seen) || len(seen) < repositories {
+	if raw, err := os.ReadFile(whole); err != nil || bytes.Count(raw, []byte("\n")) != len(seen) || len(seen) < repositories+builds {
 		t.Errorf("%d records of the shards, %d of one run, %v", len(seen), bytes.Count(raw, []byte("\n")), err)
 	}
 	merged := audit(4, append([]string{"audit", "--merge"}, records...)...)
-	if !strings.Contains(merged, fmt.Sprint(repositories)) {
+	if !strings.Contains(merged, fmt.Sprintf("%d artifacts in %d repositories", repositories+builds, repositories+1)) {
 		t.Errorf("merged:\n%s", merged)
+	}
+	// Eight files without one of them are not all.
+	if missing := audit(4, append([]string{"audit", "--merge"}, records[1:]...)...); !strings.Contains(missing, "This is not all") {
+		t.Errorf("without the first shard:\n%s", missing)
 	}
 }
 
@@ -162,16 +183,17 @@ func (v auditVolumes) args(args []string, index int, registry string) []string {
 	return out
 }
 
-// pushNamed pushes an image of its own into a repository.
-func pushNamed(t *testing.T, r *registries.Registry, repository string) oci.Reference {
+// pushNamed pushes an image of its own under repository:tag.
+func pushNamed(t *testing.T, r *registries.Registry, name string) oci.Reference {
 	t.Helper()
-	repo, err := fixture.Repository(r.Host()+"/"+repository+":v1", registries.Username, registries.Password)
+	repo, err := fixture.Repository(r.Host()+"/"+name, registries.Username, registries.Password)
 	if err != nil {
 		t.Fatal(err)
 	}
-	image, err := fixture.PushImage(t.Context(), repo, repository)
+	image, err := fixture.PushImage(t.Context(), repo, name)
 	if err != nil {
 		t.Fatal(err)
 	}
+	repository, _, _ := strings.Cut(name, ":")
 	return parseReference(t, r.Host()+"/"+repository+"@"+image.Digest.String())
 }

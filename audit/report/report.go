@@ -38,7 +38,7 @@ type Renderer interface {
 }
 
 // Options say what a report is about. All may be left out. None of them changes
-// JSON lines, which are the records and nothing else.
+// JSON lines but Coverage, which nothing else looks at.
 type Options struct {
 	// Title is what was audited, such as "registry.example.com/team".
 	Title string
@@ -49,6 +49,9 @@ type Options struct {
 	// Incomplete says, in a clause, why not everything was looked at; "":
 	// everything was. A report that is not about everything says so first.
 	Incomplete string
+	// Coverage is which parts of audits the records are, where that is not all
+	// there is. JSON lines say so first, so that whoever merges them learns it.
+	Coverage []audit.Coverage
 	// Started is when the audit began; zero: not told.
 	Started time.Time
 	// Now is the time at which the table and the page are to be true: what has
@@ -74,7 +77,7 @@ func New(format string, w io.Writer, o Options) (Renderer, error) {
 	case Table:
 		form = &table{w: b, o: o, tally: newTally(&o, 0)}
 	case JSONLines:
-		form = &jsonLines{w: b}
+		form = &jsonLines{w: b, about: o.Coverage}
 	case JUnit:
 		form = &junit{w: b, o: o}
 	case SARIF:
@@ -127,10 +130,28 @@ func writeFault(err error) error {
 	return reason.Wrap(reason.AuditWrite, err, "the report could not be written").WithHint("check permissions and free space")
 }
 
-// jsonLines writes the records as they are.
-type jsonLines struct{ w *bufio.Writer }
+// jsonLines writes the records as they are, after what they are about.
+type jsonLines struct {
+	w     *bufio.Writer
+	about []audit.Coverage // that is still to be written
+}
+
+func (j *jsonLines) begin() error {
+	for _, c := range j.about {
+		line, err := c.Encode()
+		if err != nil {
+			return err
+		}
+		j.w.Write(line) // it keeps its error for the next
+	}
+	j.about = nil
+	return nil
+}
 
 func (j *jsonLines) Add(r audit.Record) error {
+	if err := j.begin(); err != nil {
+		return err
+	}
 	line, err := r.Encode()
 	if err != nil {
 		return err
@@ -139,7 +160,7 @@ func (j *jsonLines) Add(r audit.Record) error {
 	return err
 }
 
-func (j *jsonLines) Close() error { return nil }
+func (j *jsonLines) Close() error { return j.begin() }
 
 // outcome is that of a record, from what is worst to what is best: the order in
 // which a report lists artifacts.

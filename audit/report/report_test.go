@@ -45,6 +45,41 @@ func TestJSONLinesAreTheRecords(t *testing.T) {
 	}
 }
 
+// TestJSONLinesSayWhatTheyAreAbout says so first, also of no records, and only
+// where that is not everything.
+func TestJSONLinesSayWhatTheyAreAbout(t *testing.T) {
+	t.Parallel()
+	one := example(1)[0]
+	line, err := one.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, parts := range map[string][]audit.Coverage{
+		"": {{Of: "r.example", Complete: true}},
+		`{"audit":"1.0","run":"incomplete","of":"r.example\u001b"}` + "\n":                            {{Of: "r.example\x1b"}},
+		`{"audit":"1.0","run":"complete","of":"r.example","shard":"1/4","shardBy":"artifact"}` + "\n": {{Of: "r.example", Shard: audit.Shard{Index: 1, Count: 4}, Complete: true}},
+		`{"audit":"1.0","run":"complete","shard":"0/2","shardBy":"repository"}` + "\n" + `{"audit":"1.0","run":"incomplete","shard":"1/2","shardBy":"repository"}` + "\n": {
+			{Shard: audit.Shard{Count: 2, By: audit.ByRepository}, Complete: true}, {Shard: audit.Shard{Index: 1, Count: 2, By: audit.ByRepository}},
+		},
+	} {
+		o := options()
+		o.Coverage = parts
+		if got := render(t, report.JSONLines, o); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if got := render(t, report.JSONLines, o, one, one); got != want+string(line)+string(line) {
+			t.Errorf("got %q", got)
+		}
+	}
+	r, err := report.New(report.JSONLines, &bytes.Buffer{}, report.Options{Coverage: []audit.Coverage{{Of: strings.Repeat("x", 1000)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Add(one); reason.Of(err) != reason.AuditRecord || reason.Of(r.Close()) != reason.AuditRecord {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestRecordsThatAreTooLong(t *testing.T) {
 	t.Parallel()
 	r, err := report.New(report.JSONLines, &bytes.Buffer{}, options())
@@ -135,7 +170,7 @@ func TestShardsGiveTheSameReport(t *testing.T) {
 	for i := range 4 {
 		var part []audit.Record
 		for j := range records {
-			if len(records[j].Repository)%4 == i { // any split by repository
+			if j%4 == i { // any split
 				part = append(part, records[j])
 			}
 		}
@@ -143,8 +178,22 @@ func TestShardsGiveTheSameReport(t *testing.T) {
 		random := rand.New(rand.NewPCG(uint64(i), 1))
 		random.Shuffle(len(part), func(a, b int) { part[a], part[b] = part[b], part[a] })
 		path := filepath.Join(dir, string(rune('a'+i))+".jsonl")
-		write(t, path, render(t, report.JSONLines, options(), part...))
+		o := options()
+		o.Coverage = []audit.Coverage{{Of: o.Title, Shard: audit.Shard{Index: i, Count: 4}, Complete: true}}
+		write(t, path, render(t, report.JSONLines, o, part...))
 		parts = append(parts, path)
+	}
+	for n := range parts {
+		m, err := audit.OpenMerged(parts[:n+1]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (m.Missing() == "") != (n == 3) {
+			t.Errorf("of %d of 4 shards is missing: %q", n+1, m.Missing())
+		}
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, format := range report.Formats() {
 		want := render(t, format, options(), merged(t, whole)...)

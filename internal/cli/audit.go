@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"regexp"
@@ -31,6 +30,7 @@ type auditOptions struct {
 	state        string
 	maxAge       waitFlag
 	shard        string
+	shardBy      string
 	concurrency  int
 	perArtifact  waitFlag
 	merge        bool
@@ -53,18 +53,21 @@ below it are looked at. The registry has to list its repositories; where it does
 not, give them with --repositories, or references with --from-file.
 
 Each digest of a repository is verified once, whatever the number of its tags.
-Tags under which registries list signatures, and signatures, are left out. How
-much is asked at a time adapts to the registry: less if it says that it is busy.
-One artifact that cannot be decided holds up no other.
+Indexes under tags by which registries list signatures, and signatures, are
+left out. How much is asked at a time adapts to the registry: less if it says
+that it is busy. One artifact that cannot be decided holds up no other.
 
 With --state, what is found out is kept in a file as it is found, and a run with
 the same file does not look again at what was decided under the same policy and
 trust stores, unless that is longer ago than --state-max-age. So a run that was
 stopped is finished by running it again.
 
---shard splits the work among machines: every repository is in exactly one of N
-shards, numbered from 0. --merge reads the JSON lines of several runs, the
-arguments, in place of a registry, and asks nobody.
+--shard splits the work among machines: every tag, or digest in a list, is in
+exactly one of N shards, numbered from 0, whatever the sizes of repositories.
+Each shard lists the tags of all repositories then. With --shard-by repository
+it lists only its own, and is as large as the largest of them. --merge reads the
+JSON lines of several runs, the arguments, in place of a registry, and asks
+nobody. It says so if shards are missing, and is no success then.
 
 The worst of all artifacts decides the exit code, as with 'notation verify'. If
 there is nothing to look at, that is no success: it is 3. --timeout bounds all of
@@ -93,7 +96,8 @@ it; if it is not given, an audit may take as long as it takes, and only
 		f.StringVar(&o.repositories, "repositories", "", "look at the repositories in `FILE`, one a line, in place of a registry; - is standard input")
 		f.StringVar(&o.state, "state", "", "keep what is found out in `FILE`, and do not look again at what it holds")
 		f.Var(&o.maxAge, "state-max-age", "look again at what was decided longer ago, such as 12h")
-		f.StringVar(&o.shard, "shard", "", "look only at the part `I/N` of all repositories, of the parts 0/N to N-1/N")
+		f.StringVar(&o.shard, "shard", "", "look only at the part `I/N` of everything, of the parts 0/N to N-1/N")
+		f.StringVar(&o.shardBy, "shard-by", audit.ByArtifact.String(), "with --shard, divide by `WHAT`: "+orList(audit.Divisions()))
 		f.IntVar(&o.concurrency, "concurrency", audit.DefaultConcurrency, "verify at most this number of artifacts at a time")
 		f.Var(&o.perArtifact, "artifact-timeout", "time that what is asked about one artifact may take, such as 30s")
 		o.judge.registerUnscoped(cmd)
@@ -133,7 +137,7 @@ func (o *auditOptions) check(a *app, cmd *cobra.Command, args []string) error {
 		return a.usage(cmd, reason.UsageFlag, fmt.Sprintf("--concurrency is from 1 to %d", audit.MaxConcurrency), "")
 	case (o.fromFile == "-" || o.repositories == "-") && o.registry.credentials.passwordStdin:
 		return a.usage(cmd, reason.UsageFlag, "standard input cannot hold both the list and the password", "give the list in a file, or use 'notation login'")
-	case o.state != "" && slices.ContainsFunc(o.reports.reports, func(r reportTarget) bool { return r.path == o.state }):
+	case o.state != "" && slices.ContainsFunc(o.reports.reports, func(r reportTarget) bool { return spelled(r.path) == spelled(o.state) }):
 		return a.usage(cmd, reason.UsageFlag, "a report cannot be written to the state file", "give each its own file")
 	}
 	if err := o.checkSelection(a, cmd); err != nil {
@@ -157,6 +161,11 @@ func (o *auditOptions) checkSelection(a *app, cmd *cobra.Command) error {
 		if o.part, err = audit.ParseShard(o.shard); err != nil {
 			return a.usage(cmd, reason.UsageFlag, "flag '--shard' cannot be "+quote(o.shard)+": "+err.Error(), "")
 		}
+	} else if cmd.Flags().Changed("shard-by") {
+		return a.usage(cmd, reason.UsageFlag, "--shard-by needs --shard", "give the part as well, as in --shard 0/4")
+	}
+	if o.part.By, err = audit.ParseDivision(o.shardBy); err != nil {
+		return a.usage(cmd, reason.UsageFlag, "flag '--shard-by' cannot be "+quote(o.shardBy)+": "+err.Error(), "")
 	}
 	return nil
 }
@@ -179,6 +188,9 @@ func (a *app) audit(ctx context.Context, cmd *cobra.Command, o *auditOptions, ar
 	}
 	if list != nil {
 		defer list.done()
+	}
+	if err := o.reports.probe(); err != nil {
+		return nil, err
 	}
 	r := &auditRun{app: a, options: o, judge: judge, list: list, what: "repositories"}
 	if list == nil {
@@ -270,20 +282,26 @@ func (r *auditRun) newClient(ctx context.Context) (*remote.Client, error) {
 	return remote.NewClient(options), nil
 }
 
-// open opens the archive: the state file, if there is to be one.
+// open opens the archive: the state file, if there is to be one. What another
+// version of this program has decided is not taken over: it may be why there is
+// another.
 func (r *auditRun) open() (*audit.Archive, error) {
-	if r.options.state == "" {
+	o := r.options
+	if o.state == "" {
 		return audit.NewArchive()
 	}
-	fingerprint := audit.Fingerprint(r.judge.verifier, strconv.FormatBool(r.options.judge.judging.revocation.offline))
-	archive, state, err := audit.OpenState(r.options.state, fingerprint)
+	fingerprint := audit.Fingerprint(r.judge.verifier, strconv.FormatBool(o.judge.judging.revocation.offline), buildVersion().Version)
+	archive, state, err := audit.OpenState(o.state, fingerprint, r.app.env.Now().Add(-time.Duration(o.maxAge)))
 	switch {
 	case err != nil:
 		return nil, err
 	case state.Changed:
-		r.app.warn("the trust policy, a trust store or a demand on signatures is another than when %s was written, so everything is looked at again", named(r.options.state))
+		r.app.warn("the trust policy, a trust store, a demand on signatures or this program is another than when %s was written, so everything is looked at again", named(o.state))
 	case state.Torn:
-		r.app.warn("%s was not written to its end; the line that was cut off is found out again", named(r.options.state))
+		r.app.warn("%s was not written to its end; the line that was cut off is found out again", named(o.state))
+	}
+	if w := writableState(o.state); w != "" {
+		r.app.warn("%s, who can have anything pass", w)
 	}
 	return archive, nil
 }
@@ -315,9 +333,10 @@ func loginHint(err error) string {
 func (r *auditRun) run(ctx context.Context, archive *audit.Archive) (document, error) {
 	var progress audit.Progress
 	shown := r.app.auditProgress(&progress, r.what)
+	about := r.coverage()
 	err := audit.Run(ctx, r.targets, archive, audit.Options{
 		Open: r.repository, Verifier: auditVerifier{audit.Prepare(r.judge.verifier), r},
-		Pace: r.pace, Tags: r.options.pattern, Shard: r.options.part,
+		Pace: r.pace, Tags: r.options.pattern, Shard: about.Shard, Subject: about.Of,
 		Timeout: time.Duration(r.options.perArtifact), MaxAge: time.Duration(r.options.maxAge),
 		ExitCode: exitCode, Now: r.app.env.Now, Progress: &progress, Warn: r.left,
 	})
@@ -327,14 +346,38 @@ func (r *auditRun) run(ctx context.Context, archive *audit.Archive) (document, e
 	}
 	r.app.storeWarnings(r.judge.verifier, func(statement string) bool { return r.applied[statement] })
 	s := progress.Snapshot()
+	if s.Absent > 0 {
+		r.app.warn("%s, which then says that it does not have it: nothing there has a tag, or this login may not see it",
+			plural(int(s.Absent), "repository is listed by the registry", "repositories are listed by the registry"))
+	}
 	doc := &auditDocument{
-		Subject: r.subject, Complete: err == nil, Shard: r.options.part.String(),
-		Known: s.Known, Empty: s.Empty, LeftOut: s.LeftOut, Own: s.Signatures,
+		Subject: r.subject, Complete: err == nil, Shard: about.Shard.String(),
+		Known: s.Known, Empty: s.Empty, LeftOut: s.LeftOut, Own: s.Signatures, Referrers: s.Referrers,
 	}
-	if archive.Len() == 0 && err != nil {
-		return nil, err
+	if about.Complete = doc.Complete; !about.Complete || about.Shard.Count > 0 {
+		doc.coverage = []audit.Coverage{about}
 	}
-	return r.app.tellAudit(doc, &r.options.reports, archive.Records(), err)
+	if about.Shard.Count > 0 {
+		doc.ShardBy = about.Shard.By.String()
+	}
+	if !doc.Complete {
+		doc.missing = "the run ended before everything was looked at"
+	}
+	result, err := r.app.tellAudit(doc, &r.options.reports, archive.Records(), err)
+	if archive.Len() == 0 && !doc.Complete {
+		return nil, err // a table of nothing tells nothing
+	}
+	return result, err
+}
+
+// coverage returns what the run is about. Lists have no name that is the same on
+// all machines.
+func (r *auditRun) coverage() audit.Coverage {
+	about := audit.Coverage{Shard: r.options.part}
+	if r.list == nil && len(r.subject) <= audit.MaxSubjectBytes {
+		about.Of = r.subject
+	}
+	return about
 }
 
 // left keeps what is to be told of names that are left out.
@@ -375,68 +418,4 @@ func (v auditVerifier) Verify(ctx context.Context, repo oci.Repository, ref oci.
 	v.run.applied[verdict.Statement] = true
 	v.run.mu.Unlock()
 	return verdict, v.run.judge.inWords(verdict, err)
-}
-
-// auditMerge tells what files of records amount to.
-func (a *app) auditMerge(o *auditOptions, files []string) (document, error) {
-	merged, err := audit.OpenMerged(files...)
-	if err != nil {
-		return nil, err
-	}
-	doc := &auditDocument{Subject: plural(len(files), "file of records", "files of records"), Complete: true}
-	result, err := a.tellAudit(doc, &o.reports, merged.Records(), nil)
-	if closeErr := merged.Close(); err == nil {
-		err = closeErr
-	}
-	return result, err
-}
-
-// tellAudit completes a document, writes the reports, and says whether all passed.
-// err is what kept the run from looking at everything.
-func (a *app) tellAudit(doc *auditDocument, reports *reportOptions, records iter.Seq2[audit.Record, error], err error) (document, error) {
-	var tellErr error
-	if doc.auditTable, tellErr = newAuditTable(records); tellErr != nil {
-		return nil, errors.Join(tellErr, err)
-	}
-	doc.silent = reports.toStdout()
-	if doc.Reports, tellErr = reports.write(a, records, doc.about()); tellErr != nil {
-		return doc, auditFailure{err: tellErr, exit: worse(exitCode(tellErr), doc.worstExit())}
-	}
-	if n := doc.Summary.Skipped; n > 0 {
-		a.warn("%s not verified: a statement of the trust policy says skip", plural(n, "artifact was", "artifacts were"))
-	}
-	return doc, doc.failure(err)
-}
-
-// auditFailure is the error of an audit. Its exit code is that of the worst
-// artifact, or of what kept it from looking at all of them.
-type auditFailure struct {
-	err  error
-	exit int
-}
-
-func (e auditFailure) Error() string { return e.err.Error() }
-func (e auditFailure) Unwrap() error { return e.err }
-
-// failure returns why not all have passed, nil if they have.
-func (d *auditDocument) failure(err error) error {
-	s, worst := &d.Summary, d.worstExit()
-	if worst == exitOK {
-		return err
-	}
-	var parts []string
-	for _, p := range []struct {
-		n    int
-		word string
-	}{{s.Rejected, "rejected"}, {s.Unsigned, "unsigned"}, {s.Undecided, "undecided"}} {
-		if p.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.word))
-		}
-	}
-	text := fmt.Sprintf("%d of %s did not pass: %s", s.Rejected+s.Unsigned+s.Undecided, count(s.Artifacts, "artifact"), strings.Join(parts, ", "))
-	if err != nil {
-		return auditFailure{reworded{text: err.Error() + "; of what was looked at, " + text, err: err}, worse(exitCode(err), worst)}
-	}
-	return auditFailure{reason.Errorf(reason.AuditNotPassed, "%s", text).
-		WithHint("see above for which and why; --report jsonl=FILE lists all of them"), worst}
 }

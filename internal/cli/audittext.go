@@ -15,6 +15,10 @@ import (
 // Reports of records have all.
 const maxNotPassed = 100
 
+// maxNotPassedMessage bounds, in characters, what is told of each: files of records
+// may be from anywhere.
+const maxNotPassedMessage = 5000
+
 // auditTable is what people are shown of an audit, however large.
 type auditTable struct {
 	Summary audit.Summary `json:"summary"`
@@ -38,7 +42,7 @@ func newAuditTable(records iter.Seq2[audit.Record, error]) (*auditTable, error) 
 	t.Summary, err = audit.Summarize(func(yield func(audit.Record, error) bool) {
 		for r, err := range records {
 			if err == nil && r.Outcome != passedWord && len(t.NotPassed) < maxNotPassed {
-				t.NotPassed = append(t.NotPassed, notPassedJSON{r.Name(), r.Tags, r.Outcome, r.Reason, r.Message})
+				t.NotPassed = append(t.NotPassed, notPassedJSON{r.Name(), r.Tags, r.Outcome, r.Reason, shorten(r.Message, maxNotPassedMessage)})
 			}
 			if !yield(r, err) {
 				return
@@ -65,7 +69,7 @@ func (t *auditTable) worstExit() int {
 func (t *auditTable) text(p *page, about reportAbout) {
 	s := &t.Summary
 	p.line("%s in %s: %s", count(s.Artifacts, "artifact"), plural(s.Repositories, "repository", "repositories"), about.subject)
-	if !about.complete {
+	if about.missing != "" {
 		p.styledLine(bad, "This is not all: see the error.")
 	}
 	rows := [][]cell{}
@@ -136,6 +140,9 @@ func (t *auditTable) reasonsText(p *page) {
 	for _, r := range t.Summary.Reasons {
 		rows = append(rows, row(fmt.Sprint(r.Artifacts), r.Outcome, string(r.Reason)))
 	}
+	if n := t.Summary.MoreReasons; n > 0 {
+		rows = append(rows, row(fmt.Sprint(n), "others", "-"))
+	}
 	p.table("  ", rows)
 }
 
@@ -189,19 +196,26 @@ func (t *auditTable) notPassedText(p *page) {
 // auditDocument is the result of audit.
 type auditDocument struct {
 	*auditTable
-	Subject  string       `json:"subject"`  // what was looked at
-	Complete bool         `json:"complete"` // everything was
-	Shard    string       `json:"shard,omitempty"`
-	Known    int64        `json:"known"`      // artifacts of which a state file said enough
-	Empty    int64        `json:"empty"`      // repositories in which nothing has a tag
-	LeftOut  int64        `json:"leftOut"`    // names that are none
-	Own      int64        `json:"signatures"` // artifacts that are signatures themselves, and were left out
-	Reports  []reportJSON `json:"reports"`
+	Subject  string `json:"subject"`  // what was looked at
+	Complete bool   `json:"complete"` // everything was
+	Shard    string `json:"shard,omitempty"`
+	ShardBy  string `json:"shardBy,omitempty"`
+	Known    int64  `json:"known"`      // artifacts of which a state file said enough
+	Empty    int64  `json:"empty"`      // repositories in which nothing has a tag
+	LeftOut  int64  `json:"leftOut"`    // names that are none
+	Own      int64  `json:"signatures"` // artifacts that are signatures themselves, and were left out
+	// Referrers are indexes under tags of the referrers tag schema, which were left
+	// out.
+	Referrers int64        `json:"referrers"`
+	Reports   []reportJSON `json:"reports"`
 
-	silent bool // a report has taken the place of the text
+	merged   bool             // from files
+	missing  string           // why it is not complete, in a clause
+	coverage []audit.Coverage // what the records are about, if not everything
+	silent   bool             // a report has taken the place of the text
 }
 
-func (d *auditDocument) about() reportAbout { return reportAbout{d.Subject, d.Complete} }
+func (d *auditDocument) about() reportAbout { return reportAbout{d.Subject, d.missing, d.coverage} }
 
 func (d *auditDocument) text(p *page) {
 	if d.silent {
@@ -215,6 +229,7 @@ func (d *auditDocument) text(p *page) {
 		{d.Known, "artifact had been looked at by an earlier run", "artifacts had been looked at by earlier runs"},
 		{d.Empty, "repository has no tags", "repositories have no tags"},
 		{d.Own, "artifact is a signature itself and was left out", "artifacts are signatures themselves and were left out"},
+		{d.Referrers, "list of referrers was left out", "lists of referrers were left out"},
 		{d.LeftOut, "name that the registry lists cannot be used and was left out", "names that the registry lists cannot be used and were left out"},
 	} {
 		if line.n > 0 {

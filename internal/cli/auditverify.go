@@ -47,6 +47,9 @@ func (a *app) verifyLong(ctx context.Context, cmd *cobra.Command, o *verifyOptio
 	if err != nil {
 		return nil, err
 	}
+	if err := o.reports.probe(); err != nil {
+		return nil, err
+	}
 	options := &auditOptions{
 		registry: o.targets.registry, judge: o.judge, reports: o.reports,
 		perArtifact: waitFlag(audit.DefaultTimeout), maxAge: waitFlag(audit.DefaultMaxAge),
@@ -103,7 +106,7 @@ func (a *app) reportVerdicts(o *verifyOptions, doc *verifyDocument, err error) (
 	if reportErr == nil {
 		reportErr = doc.record(archive, o.judge.scope, a)
 		if reportErr == nil {
-			about := reportAbout{subject: count(len(doc.Verdicts), "reference"), complete: true}
+			about := reportAbout{subject: count(len(doc.Verdicts), "reference")}
 			doc.Reports, reportErr = o.reports.write(a, archive.Records(), about)
 		}
 		if closeErr := archive.Close(); reportErr == nil {
