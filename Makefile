@@ -36,8 +36,8 @@ bench-go: ## run the Go benchmarks of every package
 profile: ## CPU profiles of the hot paths, in .cache/profiles
 	@bench/profile
 
-bench-scale: build ## see how an audit grows up to 100,000 artifacts
-	@go -C bench run ./scale -notation $(CURDIR)/bin/notation
+bench-scale: build ## see how an audit grows up to 100,000 artifacts, BENCHFLAGS='-n 10000'
+	@go -C bench run ./scale -notation $(CURDIR)/bin/notation $(BENCHFLAGS)
 
 bench-copy: build ## time copying 1 GiB between registries against crane and oras
 	@go -C test run ./copybench -notation $(CURDIR)/bin/notation
@@ -54,6 +54,7 @@ tools: ## build the pinned tools that tests run
 	@cd tools/lint && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
 	@cd tools/oras && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(TOOLS)/ tool
 	@cd tools/cosign && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(TOOLS)/ tool
+	@cd tools/minisign && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(TOOLS)/ tool
 	@cd tools/crane && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
 	@cd tools/distribution && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool
 	@cd tools/timestamp-server && CGO_ENABLED=0 go build -trimpath -o $(TOOLS)/ tool

@@ -24,6 +24,12 @@ type contender struct {
 	// Floor says that it does less than the tasks ask for, so that no ratio is
 	// taken to it.
 	Floor bool `json:"floor"`
+	// Most bounds the artifacts that it gets in tasks about many, as for a loop that
+	// would take an hour; 0: as many as there are.
+	Most int `json:"most"`
+	// AtOnce is how many artifacts it has under way at a time in tasks about many,
+	// so that it can be told what it could have reached; 0: that is not asked.
+	AtOnce int `json:"atOnce"`
 	// SignsItself says that it understands no signatures but its own, so that
 	// artifacts are signed for it by its own command.
 	SignsItself bool `json:"signsItself"`
@@ -97,6 +103,9 @@ func parseContenders(raw []byte) ([]contender, error) {
 			return nil, fmt.Errorf("a contender needs a program and a name of its own, unlike %q", c.Name)
 		}
 		seen[c.Name] = true
+		if c.Most < 0 || c.AtOnce < 0 {
+			return nil, fmt.Errorf("%s: a number of artifacts is less than 0", c.Name)
+		}
 		for name, line := range c.Commands {
 			if !slices.ContainsFunc(tasks(), func(t task) bool { return t.name == name }) {
 				return nil, fmt.Errorf("%s: there is no task %q", c.Name, name)

@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,19 +19,20 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// crowdRepository is where the artifacts with many signatures lie.
-const crowdRepository = "bench/crowd"
+// crowdPrefix is what the name of the repository begins with where the artifacts
+// with many signatures lie.
+const crowdPrefix = "bench/crowd"
 
-// crowd returns an artifact with many signatures, of which the last listed is
-// the only trusted one, and makes it if it is not there yet. In one that is
-// plain no signature is annotated with its chain. Where the registry has the
+// crowd returns the name of an artifact with many signatures, of which the last
+// listed is the only trusted one, and makes it if it is not there yet. In one that
+// is plain no signature is annotated with its chain. Where the registry has the
 // referrers API it lists as it likes.
-func (w *world) crowd(ctx context.Context, plain bool) (digest.Digest, error) {
-	if d, ok := w.crowds[plain]; ok {
-		return d, nil
+func (w *world) crowd(ctx context.Context, plain bool) (string, error) {
+	if name, ok := w.crowds[plain]; ok {
+		return name, nil
 	}
 	w.say("sign an artifact %d times", w.config.signatures)
-	artifacts, err := w.push(ctx, crowdRepository, 1)
+	artifacts, err := w.push(ctx, crowdPrefix, 1)
 	if err != nil {
 		return "", err
 	}
@@ -69,16 +68,16 @@ func (w *world) crowd(ctx context.Context, plain bool) (digest.Digest, error) {
 	if err != nil {
 		return "", err
 	}
-	w.crowds[plain] = c.ref.Digest()
-	return c.ref.Digest(), nil
+	w.crowds[plain] = artifacts[0]
+	return artifacts[0], nil
 }
 
 // crowd is an artifact that is being signed many times. Its signatures are
 // pushed side by side and listed all at once, which no signer could do.
 type crowd struct {
 	oci.Repository
+	world  *world
 	client *remote.Client
-	base   string // URL of the repository
 	ref    oci.Reference
 	plain  bool
 	listed []ocispec.Descriptor // by place; each is written once
@@ -89,14 +88,14 @@ type crowd struct {
 
 func newCrowd(w *world, artifact string, plain bool) (*crowd, error) {
 	c := &crowd{
+		world:  w,
 		client: remote.NewClient(remote.Options{}),
-		base:   "http://" + w.registry.Host() + "/v2/" + crowdRepository,
 		plain:  plain,
 		listed: make([]ocispec.Descriptor, w.config.signatures),
 		shared: map[digest.Digest]func() error{},
 	}
 	var err error
-	if c.ref, err = oci.ParseReference(w.registry.Host() + "/" + crowdRepository + "@" + artifact); err != nil {
+	if c.ref, err = oci.ParseReference(w.registry.Host() + "/" + artifact); err != nil {
 		return nil, err
 	}
 	c.Repository, err = c.client.Repository(c.ref)
@@ -119,10 +118,11 @@ func (p place) Attach(ctx context.Context, ref oci.Reference, build func(oci.Des
 	if err != nil {
 		return oci.Attached{}, err
 	}
-	repo, err := fixture.Repository(strings.TrimPrefix(strings.Replace(p.base, "/v2/", "/", 1), "http://"), "", "")
+	repo, err := fixture.Repository(p.ref.Name(), "", "")
 	if err != nil {
 		return oci.Attached{}, err
 	}
+	repo.Client = p.world.client
 	for _, b := range a.Blobs {
 		push := p.once(b.Descriptor.Digest, func() error {
 			return repo.Blobs().Push(ctx, b.Descriptor, bytes.NewReader(b.Content))
@@ -143,7 +143,7 @@ func (p place) Attach(ctx context.Context, ref oci.Reference, build func(oci.Des
 		}
 	}
 	d := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(raw), Size: int64(len(raw))}
-	if err := p.putManifest(ctx, d.MediaType, d.Digest.String(), raw); err != nil {
+	if err := p.world.putManifest(ctx, p.ref.Repository(), d.MediaType, d.Digest.String(), raw); err != nil {
 		return oci.Attached{}, err
 	}
 	listed := d
@@ -175,27 +175,5 @@ func (c *crowd) putIndex(ctx context.Context) error {
 		return err
 	}
 	tag := strings.ReplaceAll(c.ref.Digest().String(), ":", "-")
-	return c.putManifest(ctx, ocispec.MediaTypeImageIndex, tag, raw)
-}
-
-func (c *crowd) putManifest(ctx context.Context, mediaType, name string, raw []byte) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPut, c.base+"/manifests/"+name, bytes.NewReader(raw))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", mediaType)
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	// The connection is used again once all is read.
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxOutput))
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusCreated {
-		return fmt.Errorf("put manifest %s: %s: %s", name, resp.Status, text)
-	}
-	return nil
+	return c.world.putManifest(ctx, c.ref.Repository(), ocispec.MediaTypeImageIndex, tag, raw)
 }

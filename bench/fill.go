@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,13 +19,15 @@ import (
 	"github.com/notaryv2/notation/oci/remote"
 	"github.com/notaryv2/notation/test/fixture"
 	"github.com/notaryv2/notation/test/registries"
+	"github.com/opencontainers/go-digest"
+	specs "github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/content"
 )
 
-// signed are the digests of a repository's signed artifacts.
-type signed []string
-
-// freshRepository is where artifacts lie that nobody has signed yet.
-const freshRepository = "bench/fresh"
+// freshPrefix is what the names of repositories begin with where artifacts lie
+// that nobody has signed yet.
+const freshPrefix = "bench/fresh"
 
 // parallel calls f for 0 to n-1, with so many at once, and returns the errors.
 // After the first one no more are begun.
@@ -56,55 +61,114 @@ func parallel(n, atOnce int, f func(int) error) error {
 	return all
 }
 
-// push pushes n new artifacts past the proxies and returns their digests.
-func (w *world) push(ctx context.Context, repository string, n int) (signed, error) {
-	digests := make(signed, n)
-	first := w.pushed
-	w.pushed += n
-	err := parallel(n, parallelPushes, func(i int) error {
-		tag := fmt.Sprintf("v%d", first+i)
-		repo, err := fixture.Repository(w.registry.Host()+"/"+repository+":"+tag, "", "")
+// push pushes n new artifacts past the proxies and returns their names,
+// REPOSITORY@DIGEST. They lie in repositories that begin with the prefix, and
+// those of one repository differ in an annotation only: what belongs to them is
+// pushed once.
+func (w *world) push(ctx context.Context, prefix string, n int) ([]string, error) {
+	first := w.pushed[prefix]
+	w.pushed[prefix] += n
+	var repositories []string
+	for i := first / perRepository; i <= (first+n-1)/perRepository; i++ {
+		repositories = append(repositories, fmt.Sprintf("%s-%03d", prefix, i))
+	}
+	image, err := w.pushBlobs(ctx, repositories)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, n)
+	err = parallel(n, parallelPushes, func(i int) error {
+		number := first + i
+		repository := repositories[number/perRepository-first/perRepository]
+		manifest := image
+		manifest.Annotations = map[string]string{"number": fmt.Sprintf("%s %d", repository, number)}
+		raw, err := json.Marshal(manifest)
 		if err != nil {
 			return err
 		}
-		image, err := fixture.PushImage(ctx, repo, repository+" "+tag)
-		digests[i] = image.Digest.String()
-		return err
+		names[i] = repository + "@" + digest.FromBytes(raw).String()
+		return w.putManifest(ctx, repository, manifest.MediaType, fmt.Sprintf("v%d", number), raw)
 	})
-	return digests, err
+	return names, err
+}
+
+// pushBlobs pushes what belongs to an image to some repositories, and returns its
+// manifest.
+func (w *world) pushBlobs(ctx context.Context, repositories []string) (ocispec.Manifest, error) {
+	layer, config := []byte("bench"), []byte(`{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers"}}`)
+	m := ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: ocispec.MediaTypeImageManifest,
+		Config:    content.NewDescriptorFromBytes(ocispec.MediaTypeImageConfig, config),
+		Layers:    []ocispec.Descriptor{content.NewDescriptorFromBytes(ocispec.MediaTypeImageLayer, layer)},
+	}
+	return m, parallel(len(repositories), parallelPushes, func(i int) error {
+		repo, err := fixture.Repository(w.registry.Host()+"/"+repositories[i], "", "")
+		if err != nil {
+			return err
+		}
+		repo.Client = w.client
+		return errors.Join(
+			repo.Push(ctx, m.Config, bytes.NewReader(config)),
+			repo.Push(ctx, m.Layers[0], bytes.NewReader(layer)),
+		)
+	})
+}
+
+// putManifest pushes a manifest past the proxies, by a tag or its digest.
+func (w *world) putManifest(ctx context.Context, repository, mediaType, name string, raw []byte) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPut, w.registry.URL()+"/v2/"+repository+"/manifests/"+name, bytes.NewReader(raw))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", mediaType)
+	resp, err := w.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	// The connection is used again once all is read.
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusCreated {
+		return fmt.Errorf("put manifest %s: %s: %s", name, resp.Status, text)
+	}
+	return nil
 }
 
 // signedFor returns n artifacts that the entrant can verify, and makes those
 // that are not there yet: by the library or, where the entrant understands no
 // others, by its own command.
-func (w *world) signedFor(ctx context.Context, e *entrant, n int) (signed, error) {
-	repository := e.repository()
-	all := w.signed[repository]
+func (w *world) signedFor(ctx context.Context, e *entrant, n int) ([]string, error) {
+	prefix := e.prefix()
+	all := w.signed[prefix]
 	if missing := n - len(all); missing > 0 {
-		w.say("push and sign %d artifacts of %s", missing, repository)
-		more, err := w.push(ctx, repository, missing)
+		w.say("push and sign %d artifacts of %s", missing, prefix)
+		more, err := w.push(ctx, prefix, missing)
 		if err != nil {
 			return nil, err
 		}
 		if e.SignsItself {
 			err = w.signByCommand(ctx, e, more)
 		} else {
-			err = w.signByLibrary(ctx, repository, more)
+			err = w.signByLibrary(ctx, more)
 		}
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, more...)
-		w.signed[repository] = all
+		w.signed[prefix] = all
 	}
 	return all[:n], nil
 }
 
-func (w *world) signByLibrary(ctx context.Context, repository string, artifacts signed) error {
+func (w *world) signByLibrary(ctx context.Context, artifacts []string) error {
 	client := remote.NewClient(remote.Options{})
 	defer client.CloseIdleConnections()
-	return parallel(len(artifacts), parallelPushes, func(i int) error {
-		ref, err := oci.ParseReference(w.registry.Host() + "/" + repository + "@" + artifacts[i])
+	return parallel(len(artifacts), parallelSigns, func(i int) error {
+		ref, err := oci.ParseReference(w.registry.Host() + "/" + artifacts[i])
 		if err != nil {
 			return err
 		}
@@ -117,28 +181,24 @@ func (w *world) signByLibrary(ctx context.Context, repository string, artifacts 
 	})
 }
 
-func (w *world) signByCommand(ctx context.Context, e *entrant, artifacts signed) error {
+func (w *world) signByCommand(ctx context.Context, e *entrant, artifacts []string) error {
 	return parallel(len(artifacts), parallelFills, func(i int) error {
-		_, err := w.run(ctx, e, e.Commands["sign"], values{"reference": w.registry.Host() + "/" + e.repository() + "@" + artifacts[i]})
+		_, err := w.run(ctx, e, e.Commands["sign"], values{"reference": w.registry.Host() + "/" + artifacts[i]})
 		return err
 	})
 }
 
-// referencesFor returns what the entrant is to work on in a row, and where it
-// lies.
-func (w *world) referencesFor(ctx context.Context, e *entrant, r row) (repository string, artifacts signed, err error) {
-	n := r.artifacts(w.config)
+// artifactsFor returns n artifacts that the entrant is to work on in a row.
+func (w *world) artifactsFor(ctx context.Context, e *entrant, r row, n int) ([]string, error) {
 	if r.kind == signing {
-		artifacts, err = w.push(ctx, freshRepository, n)
-		return freshRepository, artifacts, err
+		return w.push(ctx, freshPrefix, n)
 	}
-	artifacts, err = w.signedFor(ctx, e, n)
-	return e.repository(), artifacts, err
+	return w.signedFor(ctx, e, n)
 }
 
-// inputs returns what replaces placeholders in the command of a row, with
-// references at host.
-func (w *world) inputs(ctx context.Context, e *entrant, r row, host string) (values, error) {
+// inputs returns what replaces placeholders in the command of a row over n
+// artifacts, with references at host.
+func (w *world) inputs(ctx context.Context, e *entrant, r row, n int, host string) (values, error) {
 	switch {
 	case r.crowded:
 		crowd, err := w.crowd(ctx, r.plain)
@@ -150,18 +210,18 @@ func (w *world) inputs(ctx context.Context, e *entrant, r row, host string) (val
 			return nil, err
 		}
 		return values{
-			"reference":  host + "/" + crowdRepository + "@" + crowd.String(),
-			"single":     host + "/" + e.repository() + "@" + single[0],
+			"reference":  host + "/" + crowd,
+			"single":     host + "/" + single[0],
 			"signatures": fmt.Sprint(w.config.signatures),
 		}, nil
 	case r.network():
-		repository, artifacts, err := w.referencesFor(ctx, e, r)
+		artifacts, err := w.artifactsFor(ctx, e, r, n)
 		if err != nil {
 			return nil, err
 		}
 		var list strings.Builder
-		for _, d := range artifacts {
-			fmt.Fprintf(&list, "%s/%s@%s\n", host, repository, d)
+		for _, name := range artifacts {
+			fmt.Fprintf(&list, "%s/%s\n", host, name)
 		}
 		path := filepath.Join(e.home, "references.txt")
 		first, _, _ := strings.Cut(list.String(), "\n")

@@ -7,6 +7,8 @@ require (
 	github.com/notaryv2/notation/test v0.0.0-00010101000000-000000000000
 	github.com/opencontainers/go-digest v1.0.0
 	github.com/opencontainers/image-spec v1.1.1
+	golang.org/x/sync v0.24.0
+	oras.land/oras-go/v2 v2.7.0
 )
 
 require (
@@ -18,9 +20,7 @@ require (
 	github.com/x448/float16 v0.8.4 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/mod v0.42.0 // indirect
-	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
-	oras.land/oras-go/v2 v2.7.0 // indirect
 )
 
 replace (

@@ -8,6 +8,8 @@ import (
 	"os"
 	"runtime"
 	"time"
+
+	"github.com/notaryv2/notation/bench/internal/process"
 )
 
 // Round trips that have to wait for one another whoever does the task, by what
@@ -36,7 +38,7 @@ type limit struct {
 // comes the work. What can be done at the same time counts as far as it takes
 // longest.
 func (w *world) limit(ctx context.Context, r row) (limit, error) {
-	hello, err := run(ctx, w.runner, command{line: []string{w.hello}, dir: w.dir})
+	hello, err := process.Run(ctx, w.runner, process.Command{Line: []string{w.hello}, Dir: w.dir})
 	if err != nil {
 		return limit{}, err
 	}

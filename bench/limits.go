@@ -21,16 +21,18 @@ const (
 	// maxTable bounds, in bytes, a table of contenders.
 	maxTable = 1 << 20
 
-	// commandTimeout ends one command that hangs, and buildTimeout one build.
-	commandTimeout = 30 * time.Minute
-	buildTimeout   = 10 * time.Minute
-	// maxOutput is how much, in bytes, is kept of what a command prints.
-	maxOutput = 2 << 10
+	// maxAnswer bounds, in bytes, what is read of a registry's answer to a push.
+	maxAnswer = 2 << 10
 
-	// parallelPushes is how many artifacts are pushed and signed at once while a
-	// registry is filled, and parallelFills how many commands do so.
+	// parallelPushes is how many artifacts are pushed at once while a registry is
+	// filled, parallelSigns how many are signed, nearly all of which wait for their
+	// listing to be settled, and parallelFills how many commands sign.
 	parallelPushes = 16
+	parallelSigns  = 64
 	parallelFills  = 4
+	// perRepository is how many artifacts lie in one repository. Some registries
+	// look at all manifests of a repository for each listing.
+	perRepository = 100
 )
 
 // operationTime is for how long an operation that takes microseconds is repeated

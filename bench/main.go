@@ -75,9 +75,19 @@ func start() int {
 		}
 		return 0
 	}
-	// An interrupt, or nobody who reads on, ends the command that runs; then
-	// everything is cleaned up.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
+	// An interrupt ends the command that runs; then everything is cleaned up. So
+	// it is when nobody reads on, which the next write tells: to wait for the
+	// signal would end the run as soon as a client of the proxy is gone, because
+	// a socket sends it too.
+	signal.Ignore(syscall.SIGPIPE)
+	if c.dir != "" {
+		// A registry that is a process of its own keeps its storage there too.
+		if err := os.Setenv("TMPDIR", c.dir); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			return 1
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := bench(ctx, c, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -124,8 +134,11 @@ func parseFlags(args []string, errs io.Writer) (c config, list bool, err error) 
 	if c.contenders, err = readContenders(*table); err != nil {
 		return c, list, err
 	}
-	if c.notation != "" {
-		if c.notation, err = filepath.Abs(c.notation); err != nil {
+	for _, path := range []*string{&c.notation, &c.dir} {
+		if *path == "" {
+			continue
+		}
+		if *path, err = filepath.Abs(*path); err != nil {
 			return c, list, err
 		}
 	}

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -38,75 +36,60 @@ func orDash[T int | float64](format string, v T) string {
 // print writes one row of the table.
 func (r result) print(to io.Writer) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "\n%s: %s", r.Row, r.Says)
-	fmt.Fprintf(&text, "\nlimit %s (%s); rounds: %d\n", brief(r.Limit), r.Bound, r.Rounds)
+	fmt.Fprintf(&text, "\n%s: %s\nlimit %s", r.Row, r.Says, brief(r.Limit))
+	many := r.Artifacts > 1
+	if many {
+		fmt.Fprintf(&text, ", for each artifact %s", brief(r.Limit/time.Duration(r.Artifacts)))
+	}
+	fmt.Fprintf(&text, " (%s); rounds: %d\n", r.Bound, r.Rounds)
 	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
+	if many {
+		fmt.Fprint(t, "artifacts\tper s\t")
+	}
 	fmt.Fprint(t, "wall\tCPU\tpeak MiB\trequests\tdepth\t× best\t× limit\t\n")
-	var failures []string
+	var notes []string
 	for _, e := range r.Entries {
 		name := e.Contender
 		if e.Floor {
 			name += " (floor)"
 		}
 		if e.Failed != "" {
-			failures = append(failures, fmt.Sprintf("%s failed: %s\n", name, e.Failed))
+			notes = append(notes, fmt.Sprintf("%s failed: %s\n", name, e.Failed))
 			continue
+		}
+		if many {
+			fmt.Fprintf(t, "%d\t%s\t", e.Artifacts, threeDigits(float64(e.Artifacts)/e.Wall.Seconds()))
 		}
 		fmt.Fprintf(t, "%s\t%s\t%.1f\t%s\t%s\t%s\t%s\t  %s\n", brief(e.Wall), brief(e.CPU), float64(e.Peak)/(1<<20),
 			orDash("%d", e.Requests), orDash("%d", e.Depth), orDash("%.2f", e.ToBest), orDash("%.2f", e.ToLimit), name)
+		if e.Bounds != nil {
+			notes = append(notes, e.note(r.RTT))
+		}
 	}
 	// A builder takes everything.
 	_ = t.Flush()
-	for _, f := range failures {
-		text.WriteString(f)
+	for _, n := range notes {
+		text.WriteString(n)
 	}
 	_, err := io.WriteString(to, text.String())
 	return err
 }
 
-// A weight is what a contender's program weighs.
-type weight struct {
-	Program      string `json:"program"`
-	Bytes        int64  `json:"bytes"`
-	Dependencies int    `json:"dependencies"` // modules beside its own
-	Go           string `json:"go"`           // version that it was built with; "": it is no Go program
+// note writes what bounds a contender that has many artifacts under way.
+func (e entry) note(rtt time.Duration) string {
+	return fmt.Sprintf("%s: %d at a time, round trips in a row: %d of %v; %v\n", e.Contender, e.atOnce, e.Trips, rtt, e.Bounds)
 }
 
-// weights weighs each program once.
-func (w *world) weights() ([]weight, error) {
-	var all []weight
-	seen := map[string]bool{}
-	for _, e := range w.entrants {
-		if seen[e.path] {
-			continue
-		}
-		seen[e.path] = true
-		info, err := os.Stat(e.path)
-		if err != nil {
-			return nil, err
-		}
-		one := weight{Program: e.Program, Bytes: info.Size()}
-		// Nothing but a Go program has that information.
-		if b, err := buildinfo.ReadFile(e.path); err == nil {
-			one.Go, one.Dependencies = b.GoVersion, len(b.Deps)
-		}
-		all = append(all, one)
+// threeDigits writes a rate with three digits or so.
+func threeDigits(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	default:
+		return fmt.Sprintf("%.2f", v)
 	}
-	return all, nil
-}
-
-func printWeights(to io.Writer, all []weight) error {
-	fmt.Fprint(to, "\nweight: what the programs weigh\n")
-	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "MB\tmodules\t\n")
-	for _, one := range all {
-		modules := "-"
-		if one.Go != "" {
-			modules = fmt.Sprint(one.Dependencies)
-		}
-		fmt.Fprintf(t, "%.1f\t%s\t  %s\n", float64(one.Bytes)/1e6, modules, one.Program)
-	}
-	return t.Flush()
 }
 
 // failures returns an error if a contender has failed anywhere.

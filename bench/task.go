@@ -84,6 +84,14 @@ func (r row) artifacts(c config) int {
 	return 1
 }
 
+// artifactsFor returns how many of them a contender gets.
+func (r row) artifactsFor(c contender, all config) int {
+	if n := r.artifacts(all); c.Most == 0 || n < c.Most {
+		return n
+	}
+	return c.Most
+}
+
 // id names the row for -run.
 func (r row) id() string {
 	if !r.network() {

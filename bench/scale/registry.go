@@ -4,118 +4,136 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net/http"
-	"os"
-	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/oci"
-	"github.com/notaryv2/notation/signer"
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 )
 
 // tagsPerRepository is how the artifacts are spread.
 const tagsPerRepository = 100
 
 // registry answers as one with the referrers API would that holds some number of
-// signed images.
+// signed images. It shares the processors with who is measured, so that whatever
+// can be done beforehand is.
 type registry struct {
 	rtt        time.Duration
-	key        signer.Signer
-	thumbprint string
-	requests   atomic.Int64
+	listing    [3][]byte // of signatures: what stands before, between and after digest and size of one
+	signatures [][]byte  // manifests, by the number of the image
+	// subjects and names are numbers of images, by the digest of the image, and of
+	// its signature.
+	subjects, names map[[sha256.Size]byte]int32
 
-	mu         sync.Mutex
-	n          int
-	numbers    map[digest.Digest]int // of images
-	signatures map[digest.Digest][]byte
+	n        atomic.Int64 // images that there are now
+	requests atomic.Int64
 }
 
-// newRegistry makes a key, and a policy and trust store for it in dir.
-func newRegistry(dir string, rtt time.Duration) (*registry, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// newRegistry returns a registry with signatures of as many images as it will
+// hold, and writes a policy and trust store for them into dir.
+func newRegistry(ctx context.Context, dir string, rtt time.Duration, most int) (*registry, error) {
+	m, err := newMaker(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(now.UnixNano()), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-		Subject: pkix.Name{CommonName: "scale", Organization: []string{"wabbit-networks.io"}, Province: []string{"WA"}, Country: []string{"US"}},
+	r := &registry{
+		rtt: rtt, signatures: make([][]byte, most),
+		subjects: make(map[[sha256.Size]byte]int32, most), names: make(map[[sha256.Size]byte]int32, most),
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
+	group, ctx := errgroup.WithContext(ctx)
+	parts := runtime.GOMAXPROCS(0)
+	for part := range parts {
+		group.Go(func() error {
+			for i := part; i < most && ctx.Err() == nil; i += parts {
+				var err error
+				if r.signatures[i], err = m.make(i); err != nil {
+					return err
+				}
+			}
+			return context.Cause(ctx)
+		})
+	}
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, err
+	for i, raw := range r.signatures {
+		r.subjects[sha256.Sum256(image(i))] = int32(i)
+		r.names[sha256.Sum256(raw)] = int32(i)
 	}
-	r := &registry{rtt: rtt, thumbprint: oci.FormatThumbprints([]oci.Thumbprint{sha256.Sum256(der)})}
-	if r.key, err = signer.New(key, []*x509.Certificate{cert}); err != nil {
-		return nil, err
-	}
-	store := filepath.Join(dir, "stores", "ca", "scale")
-	if err := os.MkdirAll(store, 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(store, "root.crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
-		return nil, err
-	}
-	const policy = `{"version":"1.0","trustPolicies":[{"name":"all","registryScopes":["*"],"signatureVerification":{"level":"strict"},"trustStores":["ca:scale"],"trustedIdentities":["*"]}]}`
-	return r, os.WriteFile(filepath.Join(dir, "policy.json"), []byte(policy), 0o600)
+	return r, r.template(m.thumbprint)
 }
 
-// resize makes the registry hold n images.
+// template makes the parts of a listing.
+func (r *registry) template(thumbprint string) error {
+	// Neither stands in it by chance.
+	const digest, size = "DIGEST", 987654321
+	raw, err := json.Marshal(map[string]any{
+		"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageIndex,
+		"manifests": []oci.Descriptor{{
+			MediaType: ocispec.MediaTypeImageManifest, Digest: digest, Size: size,
+			ArtifactType: oci.ArtifactTypeSignature, Annotations: map[string]string{oci.AnnotationThumbprints: thumbprint},
+		}},
+	})
+	if err != nil {
+		return err
+	}
+	before, rest, found := strings.Cut(string(raw), digest)
+	between, after, also := strings.Cut(rest, strconv.Itoa(size))
+	if !found || !also {
+		return fmt.Errorf("a listing is not of the form that is expected: %s", raw)
+	}
+	r.listing = [...][]byte{[]byte(before), []byte(between), []byte(after)}
+	return nil
+}
+
+// resize makes the registry hold the first n images, and nobody have asked it.
 func (r *registry) resize(n int) {
+	r.n.Store(int64(n))
 	r.requests.Store(0)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.n, r.numbers, r.signatures = n, make(map[digest.Digest]int, n), map[digest.Digest][]byte{}
-	for i := range n {
-		r.numbers[digest.FromBytes(image(i))] = i
-	}
+	// What making them has left need not be cleared away while the clock runs.
+	runtime.GC()
 }
 
-// image is the manifest of an image.
-func image(i int) []byte {
-	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":2},"layers":[],"annotations":{"number":"%d"}}`,
-		ocispec.MediaTypeImageManifest, ocispec.MediaTypeEmptyJSON, ocispec.DescriptorEmptyJSON.Digest, i)
-}
-
+// ServeHTTP answers after the round-trip time.
 func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.requests.Add(1)
 	time.Sleep(r.rtt)
+	n := int(r.n.Load())
+	if req.URL.Path == "/v2/_catalog" {
+		list(w, req, "repositories", (n+tagsPerRepository-1)/tagsPerRepository, "team/r%06d")
+		return
+	}
+	// team/rNNNNNN/manifests/LAST
 	parts := strings.Split(strings.TrimPrefix(req.URL.Path, "/v2/"), "/")
-	switch last := parts[len(parts)-1]; {
-	case req.URL.Path == "/v2/_catalog":
-		r.list(w, req, "repositories", (r.n+tagsPerRepository-1)/tagsPerRepository, "team/r%06d")
-	case len(parts) != 4:
+	if len(parts) != 4 {
 		http.NotFound(w, req)
-	case parts[2] == "tags":
-		first := number(parts[1]) * tagsPerRepository
-		r.list(w, req, "tags", min(tagsPerRepository, r.n-first), "v%03d")
-	case parts[2] == "referrers":
-		r.referrers(w, req, digest.Digest(last))
-	case parts[2] == "manifests" && strings.HasPrefix(last, "v"):
-		send(w, req, ocispec.MediaTypeImageManifest, image(number(parts[1])*tagsPerRepository+number(last)))
-	case parts[2] == "manifests":
-		r.signature(w, req, digest.Digest(last))
+		return
+	}
+	repository, what, last := parts[1], parts[2], parts[3]
+	switch {
+	case what == "tags":
+		list(w, req, "tags", min(tagsPerRepository, n-number(repository)*tagsPerRepository), "v%03d")
+	case what == "referrers":
+		r.referrers(w, req, last)
+	case what == "manifests" && strings.HasPrefix(last, "v"):
+		send(w, req, image(number(repository)*tagsPerRepository+number(last)))
+	case what == "manifests":
+		// If there is none, it is above all a tag under which signatures might be
+		// listed.
+		if i, ok := lookup(r.names, last); ok {
+			send(w, req, r.signatures[i])
+			return
+		}
+		http.NotFound(w, req)
 	default:
 		http.NotFound(w, req)
 	}
@@ -130,8 +148,22 @@ func number(name string) int {
 	return n
 }
 
+// lookup returns the number of the image for a digest.
+func lookup(numbers map[[sha256.Size]byte]int32, digest string) (int32, bool) {
+	var key [sha256.Size]byte
+	text, ok := strings.CutPrefix(digest, "sha256:")
+	if !ok || len(text) != hex.EncodedLen(len(key)) {
+		return 0, false
+	}
+	if _, err := hex.Decode(key[:], []byte(text)); err != nil {
+		return 0, false
+	}
+	i, ok := numbers[key]
+	return i, ok
+}
+
 // list answers one page of a list of names.
-func (r *registry) list(w http.ResponseWriter, req *http.Request, member string, n int, format string) {
+func list(w http.ResponseWriter, req *http.Request, member string, n int, format string) {
 	page, err := strconv.Atoi(req.URL.Query().Get("n"))
 	if err != nil || page < 1 {
 		page = 1000
@@ -148,64 +180,40 @@ func (r *registry) list(w http.ResponseWriter, req *http.Request, member string,
 		w.Header().Set("Link", fmt.Sprintf(`<%s?n=%d&last=%s>; rel="next"`, req.URL.Path, page, names[len(names)-1]))
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string][]string{member: names})
+	_ = json.NewEncoder(w).Encode(map[string][]string{member: names}) // an error means that the client has gone
 }
 
-// referrers signs the subject, and lists the signature until it is fetched.
-func (r *registry) referrers(w http.ResponseWriter, req *http.Request, subject digest.Digest) {
-	r.mu.Lock()
-	i, ok := r.numbers[subject]
-	r.mu.Unlock()
+// referrers lists the signature of an image.
+func (r *registry) referrers(w http.ResponseWriter, req *http.Request, subject string) {
+	i, ok := lookup(r.subjects, subject)
 	if !ok {
 		http.NotFound(w, req)
 		return
 	}
-	raw := image(i)
-	target := oci.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: subject, Size: int64(len(raw))}
-	attachment, err := r.sign(req.Context(), target)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	d := oci.Descriptor{
-		MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(attachment), Size: int64(len(attachment)),
-		ArtifactType: oci.ArtifactTypeSignature, Annotations: map[string]string{oci.AnnotationThumbprints: r.thumbprint},
-	}
-	r.mu.Lock()
-	r.signatures[d.Digest] = attachment
-	r.mu.Unlock()
-	w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
-	_ = json.NewEncoder(w).Encode(map[string]any{"schemaVersion": 2, "mediaType": ocispec.MediaTypeImageIndex, "manifests": []oci.Descriptor{d}})
+	raw := r.signatures[i]
+	body := make([]byte, 0, 1024)
+	body = append(body, r.listing[0]...)
+	body = appendDigest(body, raw)
+	body = append(body, r.listing[1]...)
+	body = strconv.AppendInt(body, int64(len(raw)), 10)
+	body = append(body, r.listing[2]...)
+	w.Header()["Content-Type"] = []string{ocispec.MediaTypeImageIndex}
+	_, _ = w.Write(body)
 }
 
-// sign returns the signature manifest of an image.
-func (r *registry) sign(ctx context.Context, target oci.Descriptor) ([]byte, error) {
-	result, err := r.key.Sign(ctx, envelope.Request{MediaType: envelope.MediaTypeJWS, Target: target, SigningTime: time.Now(), Agent: "scale"})
-	if err != nil {
-		return nil, err
-	}
-	a, err := oci.NewSignatureAttachment(target, envelope.MediaTypeJWS, result.Envelope, map[string]string{oci.AnnotationThumbprints: r.thumbprint})
-	return a.Manifest, err
+// appendDigest appends the digest of content as text.
+func appendDigest(to, content []byte) []byte {
+	sum := sha256.Sum256(content)
+	return hex.AppendEncode(append(to, "sha256:"...), sum[:])
 }
 
-// signature sends a signature that was listed, once.
-func (r *registry) signature(w http.ResponseWriter, req *http.Request, d digest.Digest) {
-	r.mu.Lock()
-	raw, ok := r.signatures[d]
-	delete(r.signatures, d)
-	r.mu.Unlock()
-	if !ok { // above all a tag under which signatures might be listed
-		http.NotFound(w, req)
-		return
-	}
-	send(w, req, ocispec.MediaTypeImageManifest, raw)
-}
-
-func send(w http.ResponseWriter, req *http.Request, mediaType string, content []byte) {
-	w.Header().Set("Content-Type", mediaType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
-	w.Header().Set("Docker-Content-Digest", string(digest.FromBytes(content)))
+// send sends a manifest.
+func send(w http.ResponseWriter, req *http.Request, manifest []byte) {
+	h := w.Header()
+	h["Content-Type"] = []string{ocispec.MediaTypeImageManifest}
+	h["Content-Length"] = []string{strconv.Itoa(len(manifest))}
+	h["Docker-Content-Digest"] = []string{string(appendDigest(nil, manifest))}
 	if req.Method != http.MethodHead {
-		_, _ = w.Write(content)
+		_, _ = w.Write(manifest)
 	}
 }
