@@ -62,6 +62,8 @@ func TestFromPEM(t *testing.T) {
 	}
 }
 
+// attack: KEY-02
+// attack: KEY-04
 func TestFromPEMRefuses(t *testing.T) {
 	t.Parallel()
 	ec, other := testpki.New(t, testpki.Options{}), testpki.New(t, testpki.Options{KeySet: 1})

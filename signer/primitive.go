@@ -2,6 +2,7 @@ package signer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/notaryv2/notation/envelope"
@@ -11,7 +12,7 @@ import (
 // primitive signs message and returns the signature in the form that envelopes
 // hold. A crypto.Signer knows no context and may wait for a device or a person,
 // and a RemoteKey may not heed its own; when ctx ends either is left behind, and
-// its late answer is dropped.
+// its late answer is dropped. A key that panics has failed.
 func (s *local) primitive(ctx context.Context, message []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, interrupted(err)
@@ -22,8 +23,14 @@ func (s *local) primitive(ctx context.Context, message []byte) ([]byte, error) {
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		signature, err := envelope.SignPrimitive(s.key(ctx), s.alg, message)
-		answers <- answer{signature, err}
+		a := answer{err: errors.New("it ended without an answer")}
+		defer func() { answers <- a }()
+		defer func() { // whoever called Sign could not recover from a panic of this goroutine
+			if r := recover(); r != nil {
+				a = answer{err: fmt.Errorf("it panicked: %q", fmt.Sprint(r))}
+			}
+		}()
+		a.signature, a.err = envelope.SignPrimitive(s.key(ctx), s.alg, message)
 	}()
 	select {
 	case a := <-answers:

@@ -3,9 +3,12 @@ package signer_test
 import (
 	"context"
 	"crypto"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,6 +141,8 @@ func TestRemoteKeySeesContext(t *testing.T) {
 
 // TestRemoteKeyTimesOut ends with the context, also if the key says so in words
 // of its own.
+//
+// attack: KEY-05
 func TestRemoteKeyTimesOut(t *testing.T) {
 	t.Parallel()
 	chain := testpki.New(t, testpki.Options{NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)}) // a bubble begins in 2000
@@ -155,6 +160,74 @@ func TestRemoteKeyTimesOut(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// liar is a remote key that answers as it is told, and may change its public key.
+type liar struct {
+	publics []crypto.PublicKey // one after the other, the last for good
+	sign    func(digest []byte) ([]byte, error)
+}
+
+func (k *liar) Public() crypto.PublicKey {
+	public := k.publics[0]
+	if len(k.publics) > 1 {
+		k.publics = k.publics[1:]
+	}
+	return public
+}
+
+func (k *liar) SignDigest(_ context.Context, digest []byte, _ crypto.SignerOpts) ([]byte, error) {
+	return k.sign(digest)
+}
+
+// TestRemoteKeyLies has a remote key answer with anything but a signature of its
+// own over what it was asked to sign. Nothing is made of that.
+//
+// attack: KEY-05
+func TestRemoteKeyLies(t *testing.T) {
+	t.Parallel()
+	ec, other, weak := testpki.New(t, testpki.Options{}), testpki.New(t, testpki.Options{KeySet: 1}), testpki.New(t, testpki.Options{Algorithm: "rsa-2048"})
+	key := weak.Key.(*rsa.PrivateKey)
+	by := func(key crypto.Signer, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+		return key.Sign(rand.Reader, digest, opts)
+	}
+	for name, tt := range map[string]struct {
+		chain *testpki.Chain
+		then  crypto.PublicKey // what it says is its public key, when it has been accepted
+		sign  func(digest []byte) ([]byte, error)
+		code  reason.Code
+	}{
+		"another key":        {ec, nil, func(d []byte) ([]byte, error) { return by(other.Key, d, crypto.SHA256) }, reason.EnvelopeSignature},
+		"another content":    {ec, nil, func(d []byte) ([]byte, error) { d[0] ^= 1; return by(ec.Key, d, crypto.SHA256) }, reason.EnvelopeSignature},
+		"nothing":            {ec, nil, func([]byte) ([]byte, error) { return nil, nil }, reason.SignerInvalidSignature},
+		"an error":           {ec, nil, func([]byte) ([]byte, error) { return nil, errors.New("no") }, reason.SignerFailed},
+		"panics":             {ec, nil, func([]byte) ([]byte, error) { panic("at the \x1b[31mvault") }, reason.SignerFailed},
+		"ends its goroutine": {ec, nil, func([]byte) ([]byte, error) { runtime.Goexit(); return nil, nil }, reason.SignerFailed},
+		"PKCS #1 v1.5":       {weak, nil, func(d []byte) ([]byte, error) { return by(key, d, crypto.SHA256) }, reason.EnvelopeSignature},
+		"another salt": {weak, nil, func(d []byte) ([]byte, error) {
+			return by(key, d, &rsa.PSSOptions{SaltLength: 20, Hash: crypto.SHA256})
+		}, reason.EnvelopeSignature},
+		"a longer one":    {weak, nil, func([]byte) ([]byte, error) { return make([]byte, 1<<20), nil }, reason.SignerInvalidSignature},
+		"becomes another": {ec, other.Key.Public(), func(d []byte) ([]byte, error) { return by(other.Key, d, crypto.SHA256) }, reason.EnvelopeSignature},
+		"becomes RSA":     {ec, weak.Key.Public(), func(d []byte) ([]byte, error) { return by(key, d, crypto.SHA256) }, reason.SignerInvalidSignature},
+		"becomes nothing": {ec, ed25519.PublicKey{}, func([]byte) ([]byte, error) { return nil, nil }, reason.SignerInvalidSignature},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := &liar{publics: []crypto.PublicKey{tt.chain.Key.Public()}, sign: tt.sign}
+			if tt.then != nil {
+				k.publics = append(k.publics, tt.then)
+			}
+			s, err := signer.NewRemote(k, tt.chain.Certs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			made, err := s.Sign(t.Context(), request(envelope.MediaTypeJWS))
+			if made.Envelope != nil || reason.Of(err) != tt.code || strings.Contains(err.Error(), "\x1b") {
+				t.Errorf("%s: %v", reason.Of(err), err)
+			}
+		})
+	}
 }
 
 func TestNewRemoteRefuses(t *testing.T) {

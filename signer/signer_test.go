@@ -77,6 +77,7 @@ func (k fakeKey) Sign(_ io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, 
 }
 
 // attack: CRT-02
+// attack: KEY-04
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	good := testpki.New(t, testpki.Options{})
@@ -120,6 +121,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// attack: KEY-04
 func TestWeakKey(t *testing.T) {
 	t.Parallel()
 	key := fakeKey{public: &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}}
@@ -164,6 +166,7 @@ func TestChainIsCopied(t *testing.T) {
 }
 
 // attack: ENV-09
+// attack: KEY-05
 func TestLyingKey(t *testing.T) {
 	t.Parallel()
 	ec := testpki.New(t, testpki.Options{})
@@ -215,6 +218,8 @@ func TestLyingKey(t *testing.T) {
 }
 
 // TestBlockingKey ends ctx while the key waits for something that never comes.
+//
+// attack: KEY-05
 func TestBlockingKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -144,7 +144,7 @@ func (c command) json(document any) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.stdout.Write(append(data, '\n'))
+	_, err = c.stdout.Write(append(strictjson.EscapeUnprintable(data), '\n'))
 	return err
 }
 

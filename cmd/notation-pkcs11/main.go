@@ -57,15 +57,29 @@ const (
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	getenv := takePIN()
 	if len(args) == 1 && isProtocol(args[0]) {
-		stdout, stderr := protocolStreams(os.Getenv(debugVariable) != "")
-		return program().Run(context.Background(), args, os.Stdin, stdout, stderr)
+		stdout, stderr := protocolStreams(getenv(debugVariable) != "")
+		return program(getenv).Run(context.Background(), args, os.Stdin, stdout, stderr)
 	}
 	// While a PIN is entered, package pin sees to the signals.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c := command{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now(), load: token.Load}
+	c := command{stdout: os.Stdout, stderr: os.Stderr, getenv: getenv, now: time.Now(), load: token.Load}
 	return c.run(ctx, args)
+}
+
+// takePIN takes the PIN out of the environment, where the module and the programs
+// that it may run would find it, and returns what reads the environment as it was.
+func takePIN() func(string) string {
+	value := os.Getenv(pin.Variable)
+	_ = os.Unsetenv(pin.Variable)
+	return func(name string) string {
+		if name == pin.Variable {
+			return value
+		}
+		return os.Getenv(name)
+	}
 }
 
 // isProtocol reports whether an argument is a command of the plugin protocol, or

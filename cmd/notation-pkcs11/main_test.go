@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,7 @@ func TestDescribeAndSign(t *testing.T) {
 	faults(t, err, plugin.CodeAccessDenied, reason.TokenPINWrong, "Warning: the file", "0644")
 }
 
+// attack: KEY-09
 func TestModulePath(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -183,6 +185,62 @@ func runIn(ctx context.Context, getenv func(string) string, args ...string) (cod
 	c := command{stdout: &out, stderr: &errs, getenv: getenv, now: time.Now(), load: token.Load}
 	code = c.run(ctx, args)
 	return code, out.String(), errs.String()
+}
+
+// TestHostileNames lists tokens and keys whose names are for the terminal or for
+// the reader of a URI, and finds them again by what is listed.
+//
+// attack: KEY-09
+func TestHostileNames(t *testing.T) {
+	t.Parallel()
+	labels := []string{"named \x1b[31m\u009b2J\u202e", "named \xff\xfe", "named %41;id=?x"}
+	for _, label := range labels {
+		chain := testpki.New(t, testpki.Options{Length: 1})
+		softhsm.New(t, label).Put(t, softhsm.Object{ID: 1, Label: label}, chain.Key, chain.Certs...)
+	}
+	for _, format := range []string{"text", "json"} {
+		code, out, errs := runCommand(t, environment(t), "list", "-o", format)
+		if code != 0 || strings.ContainsFunc(out+errs, func(r rune) bool { return r != '\n' && !strconv.IsPrint(r) }) {
+			t.Errorf("%d, %q%q", code, out, errs)
+		}
+	}
+	_, out, _ := runCommand(t, environment(t), "list", "-o", "json")
+	var document listDocument
+	if err := json.Unmarshal([]byte(out), &document); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, d := range document.Tokens {
+		if !strings.HasPrefix(d.Label, "named ") {
+			continue
+		}
+		found++
+		if len(d.Keys) != 1 {
+			t.Fatalf("%+v", d)
+		}
+		answer, err := newSigning(environment(t)).DescribeKey(t.Context(), request(d.Keys[0].URI))
+		if err != nil || answer.KeySpec != "EC-256" {
+			t.Errorf("%s: %v", d.Keys[0].URI, err)
+		}
+	}
+	if found != len(labels) {
+		t.Errorf("%d of the tokens are listed", found)
+	}
+}
+
+// TestTakePIN leaves the PIN to this program alone.
+//
+// attack: KEY-08
+func TestTakePIN(t *testing.T) {
+	t.Setenv(pin.Variable, "1234")
+	t.Setenv(moduleVariable, "/m.so")
+	getenv := takePIN()
+	if getenv(pin.Variable) != "1234" || getenv(moduleVariable) != "/m.so" {
+		t.Error("this program does not find what is for it")
+	}
+	if _, there := os.LookupEnv(pin.Variable); there {
+		t.Error("whatever the module runs finds the PIN")
+	}
 }
 
 func TestList(t *testing.T) {
@@ -297,7 +355,7 @@ func TestUsage(t *testing.T) {
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	var out, errs bytes.Buffer
-	code := program().Run(t.Context(), []string{"get-plugin-metadata"}, strings.NewReader("{}"), &out, &errs)
+	code := program(os.Getenv).Run(t.Context(), []string{"get-plugin-metadata"}, strings.NewReader("{}"), &out, &errs)
 	if code != 0 || !strings.Contains(out.String(), `"name":"pkcs11"`) {
 		t.Errorf("%d, %s%s", code, out.String(), errs.String())
 	}

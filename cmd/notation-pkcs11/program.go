@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -29,8 +28,8 @@ const (
 )
 
 // program is the face for the plugin protocol.
-func program() plugin.Program {
-	s := &signing{getenv: os.Getenv, now: time.Now, load: token.Load}
+func program(getenv func(string) string) plugin.Program {
+	s := &signing{getenv: getenv, now: time.Now, load: token.Load}
 	return plugin.Program{
 		Metadata: plugin.Metadata{
 			Name:         "pkcs11",

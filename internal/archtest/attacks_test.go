@@ -74,7 +74,8 @@ func TestEveryAttackIsTried(t *testing.T) {
 }
 
 // TestAttackTableIsWhole compares the ids with those of the list from which the
-// table was made, where that lies beside this repository.
+// table was made, where that lies beside this repository. Areas that the list does
+// not have are of this repository's own.
 func TestAttackTableIsWhole(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile(filepath.Join(root, "..", "shared", "attacks.md"))
@@ -95,7 +96,11 @@ func TestAttackTableIsWhole(t *testing.T) {
 		}
 	}
 	slices.Sort(want)
-	if got := slices.Sorted(maps.Keys(attackTable(t))); !slices.Equal(got, want) {
+	got := slices.DeleteFunc(slices.Sorted(maps.Keys(attackTable(t))), func(id string) bool {
+		area, _, _ := strings.Cut(id, "-")
+		return !slices.ContainsFunc(want, func(listed string) bool { return strings.HasPrefix(listed, area+"-") })
+	})
+	if !slices.Equal(got, want) {
 		t.Errorf("the table has\n%v\nwant\n%v", got, want)
 	}
 }

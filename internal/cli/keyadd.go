@@ -109,10 +109,12 @@ func (a *app) fileKey(ctx context.Context, passphrase *passphraseOptions, name, 
 	}
 	key := config.Key{Name: name}
 	var err error
-	if key.KeyPath, err = filepath.Abs(keyFile); err != nil {
-		return config.Key{}, err
+	if key.KeyPath, err = filepath.Abs(keyFile); err == nil {
+		key.CertPath, err = filepath.Abs(certFile)
 	}
-	key.CertPath, err = filepath.Abs(certFile)
+	if err == nil {
+		err = checkStays(keyFile, key.KeyPath)
+	}
 	return key, err
 }
 
@@ -141,6 +143,7 @@ func (a *app) heldKey(ctx context.Context, o *keyOptions, name string) (config.K
 	if err != nil {
 		return config.Key{}, err
 	}
+	a.warnPINFile(p.Name(), key.ID)
 	if !p.Can(plugin.CapabilityRaw) && !p.Can(plugin.CapabilityBlobEnvelope) {
 		a.warn("plugin %s cannot tell whether it knows the key, so it was not asked", p.Name())
 		return key, nil

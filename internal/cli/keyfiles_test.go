@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/notaryv2/notation/internal/atomicfile"
 	"github.com/notaryv2/notation/internal/keyfile"
 	"github.com/notaryv2/notation/internal/testpki"
 )
@@ -137,6 +138,92 @@ func TestSignsWithSources(t *testing.T) {
 	}
 }
 
+// TestSourcesShowNoSecret has the shell put a secret where the name of its
+// variable belongs, which ends in the log of a pipeline if it is repeated.
+//
+// attack: KEY-06
+func TestSourcesShowNoSecret(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	chain := testpki.New(t, testpki.Options{})
+	key, certs := u.sealed(chain)
+	text := string(chain.KeyPEM())
+	dir, digest := u.layout("app")
+	for _, tt := range []struct{ secret, key, certs, phrase string }{
+		{phrase, key, certs, "env://" + phrase},
+		{phrase, key, certs, "fd://" + phrase},
+		{"hunter2", key, certs, "env://hunter2"},
+		{text, "env://" + text, certs, ""},
+		{text, "fd://" + text, certs, ""},
+		{text, "fd://" + text, "fd://" + text, ""},
+		{text, "env://" + text, "env://" + text, ""},
+	} {
+		args := []string{"sign", "--oci-layout", dir + "@" + digest, "--key-file", tt.key, "--cert-file", tt.certs, "--debug"}
+		if tt.phrase != "" {
+			args = append(args, "--key-passphrase-file", tt.phrase)
+		}
+		for _, format := range []string{"text", "json"} {
+			r := u.run(append(args, "--output", format)...)
+			for line := range strings.Lines(tt.secret) {
+				if strings.Contains(r.stdout+r.stderr, strings.TrimSpace(line)) {
+					t.Errorf("%s is shown:\n%s%s", line, r.stdout, r.stderr)
+				}
+			}
+			if r.code != 2 {
+				t.Errorf("exit %d", r.code)
+			}
+		}
+	}
+}
+
+// TestPKCS12UpdateLeavesNothing has the list fail to be written when a key was
+// imported: its file goes again, and the next attempt can do it.
+//
+// attack: FS-04
+func TestPKCS12UpdateLeavesNothing(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	file := filepath.Join("testdata", "acme.p12")
+	u.vars["NOTATION_KEY_PASSPHRASE"] = phrase
+	u.ok("key", "add", "acme", "--pkcs12", file)
+	files := func() string {
+		names, err := filepath.Glob(u.path("localkeys", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(names, "\n")
+	}
+	before := files()
+	good := u.env.Files
+	full := errors.New("no space left on device")
+	u.env.Files = atomicfile.Writer{Before: func(op atomicfile.Op, path string) error {
+		if op == atomicfile.OpWrite && filepath.Base(path) == "signingkeys.json" {
+			return full
+		}
+		return nil
+	}}
+	u.run("key", "update", "acme", "--pkcs12", file).wantError(2, "no space left")
+	if after := files(); after != before {
+		t.Errorf("there are\n%s\nwant\n%s", after, before)
+	}
+	u.env.Files = atomicfile.Writer{Before: func(op atomicfile.Op, path string) error {
+		if op == atomicfile.OpWrite && filepath.Base(path) == "signingkeys.json" || op == atomicfile.OpRemove && strings.HasSuffix(path, ".key") {
+			return full
+		}
+		return nil
+	}}
+	u.run("key", "update", "acme", "--pkcs12", file).want(2, "could not be removed")
+	u.env.Files = good
+	names, err := filepath.Glob(u.path("localkeys", "acme-*.key"))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	if err := os.Remove(names[0]); err != nil {
+		t.Fatal(err)
+	}
+	u.ok("key", "update", "acme", "--pkcs12", file)
+}
+
 // TestPKCS12 imports a key, keeps it under the same pass phrase, and renews it
 // from another file.
 func TestPKCS12(t *testing.T) {
@@ -202,6 +289,31 @@ func TestKeyMaterial(t *testing.T) {
 	} {
 		u.run(line...).want(2)
 	}
+}
+
+// TestListedKeysStay lists no key that could not be found again: the list would
+// name a file that is none.
+func TestListedKeysStay(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	acme := u.newSigner("acme", testpki.Options{})
+	u.vars["KEY"] = u.read(acme.key)
+	linked := u.path("linked.key")
+	if err := os.Symlink(acme.key, linked); err != nil {
+		t.Fatal(err)
+	}
+	u.ok("key", "add", "linked", "--key", linked, "--cert", acme.chain)
+	before := u.read(u.path("signingkeys.json"))
+	for _, key := range []string{"env://KEY", "fd://0", "/dev/fd/0", "/proc/self/fd/0", t.TempDir()} {
+		u.runWith(t.Context(), u.read(acme.key), "key", "add", "x", "--key", key, "--cert", acme.chain).wantError(2, "files that stay")
+		u.runWith(t.Context(), u.read(acme.key), "key", "update", "linked", "--key", key, "--cert", acme.chain).wantError(2, "files that stay")
+		u.runWith(t.Context(), u.read(acme.key), "key", "add", "--name", "x", key, acme.chain).wantError(2, "")
+	}
+	if after := u.read(u.path("signingkeys.json")); after != before {
+		t.Errorf("the list changed: %s", after)
+	}
+	// A request names no file, and takes the key from wherever it is.
+	u.run("key", "csr", "x", "--key", "env://KEY", "--subject", "C=US, ST=WA, O=x").want(0, "BEGIN CERTIFICATE REQUEST")
 }
 
 // TestKeysWithoutHome need a directory only where something is kept in it.

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/notaryv2/notation/internal/certchain"
 	"github.com/notaryv2/notation/internal/config"
@@ -86,7 +87,10 @@ func (a *app) material(ctx context.Context, o *materialOptions, keyPath string, 
 			keyPath = o.key
 		}
 		source = o.cert
-		if m.keyPath, err = filepath.Abs(keyPath); err != nil {
+		if m.keyPath, err = filepath.Abs(keyPath); err == nil {
+			err = checkStays(keyPath, m.keyPath)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if key, err = a.privateKey(ctx, &o.passphrase, keyPath); err != nil {
@@ -120,8 +124,19 @@ func rawOf(certs []*x509.Certificate) [][]byte {
 	return der
 }
 
-// privateKey reads a private key that the user has named and that is there to
-// stay.
+// checkStays refuses a private key for the list that could not be found again by
+// its path: one in a variable, a pipe or a descriptor.
+func checkStays(named, path string) error {
+	info, err := os.Stat(path)
+	passing := strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/") || err == nil && !info.Mode().IsRegular()
+	if !isSource(named) && !passing {
+		return nil
+	}
+	return reason.Errorf(reason.UsageFlag, "the list of keys names private keys by files that stay, and the one given is in none").
+		WithHint("name a regular file; a key that is in none signs with 'notation sign --key-file', without being listed")
+}
+
+// privateKey reads a private key that the user has named.
 func (a *app) privateKey(ctx context.Context, o *passphraseOptions, path string) (crypto.Signer, error) {
 	data, err := a.readKey(ctx, o, path)
 	if err != nil {

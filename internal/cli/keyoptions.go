@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"maps"
-	"strings"
 
 	"github.com/notaryv2/notation/internal/atomicfile"
 	"github.com/notaryv2/notation/internal/config"
@@ -57,8 +56,8 @@ func (o *keyOptions) check(a *app, cmd *cobra.Command) error {
 		return a.usage(cmd, reason.UsageFlag, "--key-file names a key to sign with, and another was named as well", "give one; the client certificate for HTTPS is --tls-cert-file and --tls-key-file")
 	case o.keyFile != "" && len(o.config) > 0:
 		return a.usage(cmd, reason.UsageFlag, "--plugin-config is for keys that a plugin holds, and --key-file names one in a file", "leave one of them out")
-	case o.keyFile == o.certFile && strings.HasPrefix(o.keyFile, fromDescriptor):
-		return a.usage(cmd, reason.UsageFlag, quote(o.keyFile)+" was given for the key and for its certificates, and can be read once", "give each its own descriptor")
+	case sameDescriptor(o.keyFile, o.certFile):
+		return a.usage(cmd, reason.UsageFlag, "one descriptor was given for the key and for its certificates, and can be read once", "give each its own descriptor")
 	case given("plugin") && given("key"):
 		return a.usage(cmd, reason.UsageFlag, "--key names a key of the list and --plugin one that a plugin holds, and both were given", "give one or the other")
 	case given("id") && !given("plugin"):
@@ -70,8 +69,10 @@ func (o *keyOptions) check(a *app, cmd *cobra.Command) error {
 }
 
 // signer opens the key that the options name, or else the default key. Only for
-// a key that a plugin holds is anything run.
+// a key that a plugin holds is anything run. What has been read of the environment
+// is not there any more for whatever is run later.
 func (a *app) signer(ctx context.Context, cmd *cobra.Command, dirs config.Dirs, o *keyOptions) (signer.Signer, error) {
+	defer a.withhold(o.keyFile, o.certFile, o.passphrase.file, fromVariable+passphraseVariable)
 	pluginConfig, err := pairs("plugin-config", o.config)
 	if err != nil {
 		return nil, err
@@ -143,6 +144,7 @@ func (a *app) pluginSigner(ctx context.Context, dirs config.Dirs, key config.Key
 	merged := map[string]string{}
 	maps.Copy(merged, key.PluginConfig)
 	maps.Copy(merged, extra)
+	a.warnPINFile(p.Name(), key.ID)
 	a.log.Debug("signing key", "name", key.Name, "plugin", p.Name(), "version", p.Metadata().Version, "id", key.ID)
 	return signer.FromPlugin(p, key.ID, merged)
 }

@@ -3,12 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/notaryv2/notation/internal/config"
@@ -107,79 +102,6 @@ func (a *app) askPassphrase(ctx context.Context, prompt string) ([]byte, error) 
 	return checkPassphrase([]byte(typed), "what you type")
 }
 
-// Kinds of places, besides files, that secrets are read from.
-const (
-	fromVariable   = "env://"
-	fromDescriptor = "fd://"
-)
-
-// isSource reports whether a text names something else than a file.
-func isSource(s string) bool {
-	return strings.HasPrefix(s, fromVariable) || strings.HasPrefix(s, fromDescriptor)
-}
-
-// readSource reads a file or pipe, env://VARIABLE or fd://NUMBER.
-func (a *app) readSource(ctx context.Context, source string, limit int64) ([]byte, error) {
-	if name, ok := strings.CutPrefix(source, fromVariable); ok {
-		value := a.env.Getenv(name)
-		switch {
-		case value == "":
-			return nil, reason.Errorf(reason.UsageFlag, "%s names the variable %s, which is not set or empty", quote(source), quote(name)).WithHint("set it, or name a file")
-		case int64(len(value)) > limit:
-			return nil, reason.Errorf(reason.ConfigTooLarge, "variable %s is longer than %d bytes", quote(name), limit).WithHint("name another")
-		}
-		return []byte(value), nil
-	}
-	number, ok := strings.CutPrefix(source, fromDescriptor)
-	if !ok {
-		return readNamed(ctx, source, limit)
-	}
-	n, err := strconv.ParseUint(number, 10, 16)
-	switch {
-	case err != nil || n == 1 || n == 2:
-		return nil, reason.Errorf(reason.UsageFlag, "%s names no descriptor that can be read", quote(source)).WithHint("write fd://3 for a file that the shell opens with 3<FILE, or fd://0 for standard input")
-	case n == 0:
-		return a.readStdin(ctx, limit)
-	}
-	return readDescriptor(ctx, uintptr(n), source, limit)
-}
-
-// readDescriptor reads an open file of this process to its end, or until ctx
-// ends.
-func readDescriptor(ctx context.Context, fd uintptr, source string, limit int64) ([]byte, error) {
-	type result struct {
-		data []byte
-		err  error
-	}
-	read := make(chan result, 1)
-	go func() { // stays behind if ctx ends: not every system has a way to wake it
-		f, err := ownDescriptor(fd, source)
-		if err != nil {
-			read <- result{err: err}
-			return
-		}
-		defer f.Close()
-		if info, err := f.Stat(); err != nil || info.IsDir() {
-			read <- result{err: errors.Join(err, os.ErrInvalid)}
-			return
-		}
-		data, err := io.ReadAll(io.LimitReader(f, limit+1))
-		read <- result{data, err}
-	}()
-	select {
-	case r := <-read:
-		switch {
-		case r.err != nil:
-			return nil, reason.Wrap(reason.ConfigRead, pathCause(r.err), "%s cannot be read", quote(source)).WithHint("open it for this program, as a shell does with %d<FILE", fd)
-		case int64(len(r.data)) > limit:
-			return nil, reason.Errorf(reason.ConfigTooLarge, "%s is longer than %d bytes", quote(source), limit).WithHint("check what it is")
-		}
-		return r.data, nil
-	case <-ctx.Done():
-		return nil, reason.Wrap(reason.UsageInterrupted, context.Cause(ctx), "interrupted while reading %s", quote(source)).WithHint("run the command again")
-	}
-}
-
 // unlockTime bounds the derivation of a key from a pass phrase. Most of it is
 // bounded by what a file asks for; this is for the rest.
 const unlockTime = time.Minute
@@ -224,9 +146,10 @@ func (a *app) clearKey(ctx context.Context, o *passphraseOptions, key []byte, na
 	if err != nil {
 		return nil, err
 	}
+	sealed := bytes.Clone(key) // may outlive this call, whose caller clears key
 	opened, err := unlock(ctx, a.budget, func() ([]byte, error) {
 		defer clear(passphrase)
-		return keyfile.Decrypt(key, passphrase)
+		return keyfile.Decrypt(sealed, passphrase)
 	})
 	if err != nil {
 		return nil, inSource(name, err)
@@ -251,12 +174,4 @@ func (a *app) readKey(ctx context.Context, o *passphraseOptions, source string) 
 		clear(data)
 	}
 	return opened, err
-}
-
-// inSource names what an error is about.
-func inSource(source string, err error) error {
-	if isSource(source) {
-		return reason.Wrap(reason.Of(err), err, "%s", quote(source)).WithHint("%s", reason.Hint(err))
-	}
-	return config.InFile(source, err)
 }

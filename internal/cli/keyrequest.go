@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/notaryv2/notation/internal/config"
+	"github.com/notaryv2/notation/internal/dn"
 	"github.com/notaryv2/notation/internal/keyfile"
 	"github.com/notaryv2/notation/reason"
 	"github.com/spf13/cobra"
@@ -29,7 +31,7 @@ func (a *app) keyRequestCommand() *cobra.Command {
 authority answers. NAME is a key that 'notation key generate' has made or, to
 renew a certificate, one of the list whose private key is a file.
 
-DN is the subject, with at least C, ST and O, by which trust policies name
+DN is the subject; it should have C, ST and O, by which trust policies name
 signers. The request asks for keyUsage digitalSignature, as signatures need it,
 and with --code-signing for extendedKeyUsage codeSigning, as some authorities
 do.`,
@@ -78,6 +80,9 @@ func (a *app) requestCertificate(ctx context.Context, o *keyRequestOptions, name
 	request, subject, err := keyfile.Request(key, o.request)
 	if err != nil {
 		return nil, err
+	}
+	if asked, err := dn.Parse(o.request.Subject); err == nil && len(asked.Missing()) > 0 {
+		a.warn("the subject lacks %s; a trust policy names signers by C, ST and O, and can trust this one by * only", strings.Join(asked.Missing(), " and "))
 	}
 	doc := &keyRequestDocument{Name: name, Subject: subject, Request: string(request), Path: o.out.path}
 	if o.out.path == "" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"slices"
 
 	"github.com/notaryv2/notation/internal/config"
 	"github.com/notaryv2/notation/reason"
@@ -100,7 +101,8 @@ func (a *app) renewKey(ctx context.Context, dirs config.Dirs, o *keyUpdateOption
 	if err != nil {
 		return nil, err
 	}
-	if m.keyPath == "" { // imported: under a name of its own, as the old key stays
+	imported := m.keyPath == ""
+	if imported { // under a name of its own, as the old key stays
 		if m.keyPath, err = dirs.WriteKey(a.env.Files, name+"-"+config.Fingerprint(m.chain[0])[:16], m.keyPEM); err != nil {
 			return nil, err
 		}
@@ -108,6 +110,9 @@ func (a *app) renewKey(ctx context.Context, dirs config.Dirs, o *keyUpdateOption
 	a.warnRenewed(oldChain, m.chain)
 	key, err := dirs.RenewKey(ctx, a.env.Files, config.NewKey{Name: name, KeyPath: m.keyPath, Chain: m.chain, Default: o.makeDefault})
 	if err != nil {
+		if imported {
+			a.dropKey(dirs, m.keyPath)
+		}
 		return nil, err
 	}
 	defaultName := keys.DefaultName()
@@ -115,6 +120,19 @@ func (a *app) renewKey(ctx context.Context, dirs config.Dirs, o *keyUpdateOption
 		defaultName = name
 	}
 	return &keyDocument{Done: "updated", Keys: []keyJSON{newKey(key, defaultName)}, Certificates: newCertificates(m.chain)}, nil
+}
+
+// dropKey removes the file of a private key that was imported just now, if no
+// key of the list came to use it: nobody would find it, and it would keep the
+// next attempt from writing its own.
+func (a *app) dropKey(dirs config.Dirs, path string) {
+	keys, err := dirs.SigningKeys()
+	if err != nil || slices.ContainsFunc(keys.All(), func(k config.Key) bool { return k.KeyPath == path }) {
+		return
+	}
+	if err := a.env.Files.Remove(path); err != nil {
+		a.warn("the private key %q was not listed and could not be removed", path)
+	}
 }
 
 // warnRenewed says what verifiers will have to change, or what looks like a

@@ -36,8 +36,8 @@ files are there and safe, the key fits its certificate, the chain is complete,
 in order and valid now, and nothing expires soon.
 
 An encrypted key is opened if its pass phrase is given. Of a key that a plugin
-holds, the plugin is asked what it can do and what kind
-of key it is; nothing is signed. Secrets are never shown.`,
+holds, the plugin is asked what it can do and what kind of key it is; nothing is
+signed. Secrets are never shown.`,
 		Example: `  # Can the default key sign
   notation key lint
 
@@ -237,6 +237,9 @@ func (a *app) lintPluginKey(ctx context.Context, list *checklist, dirs config.Di
 		list.problem(key.Name, reason.Errorf(reason.ConfigSigningKeys, "the entry has neither the paths of key and certificate nor the name of a plugin with an id").
 			WithHint("delete it with 'notation key delete' and add it again"))
 		return
+	}
+	if fault := openPINFile(key.PluginName, key.ID); fault != nil {
+		list.say(outcomeWarning, key.Name, fault)
 	}
 	p, err := pluginHost(dirs).Get(ctx, key.PluginName)
 	if err != nil {

@@ -3,6 +3,7 @@ package keyfile
 import (
 	"bytes"
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"slices"
 
@@ -78,7 +79,7 @@ func mismatch(certs []*x509.Certificate) error {
 type search struct {
 	issuers []*x509.Certificate
 	roots   []*x509.Certificate // nil: any
-	steps   int
+	steps   int                 // signatures that may still be checked
 
 	found   []*x509.Certificate
 	broken  error               // of the first chain that is complete and breaks a rule
@@ -89,25 +90,27 @@ type search struct {
 // from continues a chain and reports whether one was found.
 func (s *search) from(chain []*x509.Certificate) bool {
 	last := chain[len(chain)-1]
-	if s.steps--; s.steps < 0 || len(chain) > certchain.MaxCertificates {
+	if len(chain) > certchain.MaxCertificates {
 		return false
 	}
-	if bytes.Equal(last.RawSubject, last.RawIssuer) && signed(last, last) {
+	if bytes.Equal(last.RawSubject, last.RawIssuer) && s.signed(last, last) {
 		return s.complete(chain)
 	}
 	if len(chain) > len(s.longest) {
 		s.longest = slices.Clone(chain)
 	}
 	for _, c := range s.issuers {
-		if bytes.Equal(c.RawSubject, last.RawIssuer) && !slices.ContainsFunc(chain, c.Equal) && signed(c, last) && s.from(append(slices.Clone(chain), c)) {
+		if bytes.Equal(c.RawSubject, last.RawIssuer) && !slices.ContainsFunc(chain, c.Equal) && s.signed(c, last) && s.from(append(slices.Clone(chain), c)) {
 			return true
 		}
 	}
 	return false
 }
 
-// complete judges a chain that has reached a root.
+// complete judges a chain that has reached a root. The rules check each of its
+// signatures once more.
 func (s *search) complete(chain []*x509.Certificate) bool {
+	s.steps -= len(chain)
 	root := chain[len(chain)-1]
 	if s.roots != nil && !slices.ContainsFunc(s.roots, root.Equal) {
 		s.foreign = root
@@ -140,8 +143,15 @@ func (s *search) fault() error {
 		WithHint("give it with --intermediate or, if it is the root, with --root")
 }
 
-// signed reports whether the key of issuer has signed cert. What else the issuer
-// must be, the rules say.
-func signed(issuer, cert *x509.Certificate) bool {
+// signed reports whether the key of issuer has signed cert, and spends a step on
+// finding that out. What else the issuer must be, the rules say. Without a step
+// left, and for a key that takes too long to verify with, it has not.
+func (s *search) signed(issuer, cert *x509.Certificate) bool {
+	if key, ok := issuer.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxIssuerBits {
+		return false
+	}
+	if s.steps--; s.steps < 0 {
+		return false
+	}
 	return issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
 }

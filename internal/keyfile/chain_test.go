@@ -1,8 +1,10 @@
 package keyfile
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -72,7 +74,47 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+// TestCompleteBounds counts the signatures that are checked, as each takes a
+// millisecond or more: of certificates that are named like the issuer and are
+// not, and of a root that breaks a rule and is found in many ways.
+//
+// attack: KEY-03
+func TestCompleteBounds(t *testing.T) {
+	t.Parallel()
+	good := testpki.New(t, testpki.Options{Length: 5})
+	pool := slices.Clone(good.Certs[:4]) // the root is missing
+	for n := range 4 {
+		for k := range 4 { // good ways, of which there are 4 by 4 by 4
+			twin := *good.Certs[n]
+			twin.NotAfter = twin.NotAfter.Add(time.Duration(k+1) * time.Minute)
+			pool = append(pool, testpki.Reissue(t, &twin, good.Certs[n+1], good.Keys[n+1]))
+			stranger := *good.Certs[n+1] // the name of the issuer, and another key
+			stranger.PublicKey = good.Key.Public()
+			for len(pool)%50 != 0 {
+				pool = append(pool, testpki.Reissue(t, &stranger, good.Certs[4], good.Keys[4]))
+			}
+		}
+	}
+	s := &search{issuers: pool, steps: maxSteps}
+	if s.from(pool[:1]) || s.steps >= 0 {
+		t.Errorf("%d steps are left", s.steps)
+	}
+	s = &search{issuers: good.Certs, roots: certs(good.Certs[1]), steps: maxSteps}
+	if s.from(good.Certs[:1]) || s.steps > maxSteps-2*len(good.Certs) {
+		t.Errorf("%d steps are left, and a chain was judged", s.steps)
+	}
+	// A key that takes seconds is not verified with.
+	huge := *good.Certs[1]
+	huge.PublicKey = &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2*maxIssuerBits), E: 1<<31 - 1}
+	s = &search{steps: 1}
+	if s.signed(&huge, good.Certs[0]) || s.steps != 1 {
+		t.Error("a signature was checked with a key beyond the bound")
+	}
+}
+
 // TestCompleteEnds tries no more than so many ways, however alike names are.
+//
+// attack: KEY-03
 func TestCompleteEnds(t *testing.T) {
 	t.Parallel()
 	good := testpki.New(t, testpki.Options{Length: 9, NotAfter: time.Now().Add(48 * time.Hour)})

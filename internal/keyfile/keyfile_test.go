@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -177,6 +178,9 @@ func encrypt(t testing.TB, f file, size int) []byte {
 }
 
 // TestDecrypt reads what other programs write, and refuses what would hang.
+//
+// attack: KEY-01
+// attack: KEY-02
 func TestDecrypt(t *testing.T) {
 	t.Parallel()
 	salt := []byte("salt")
@@ -212,6 +216,8 @@ func TestDecrypt(t *testing.T) {
 		"scrypt, negative":        {file{kdf: oidScrypt, params: scryptParams{Salt: salt, N: 32, R: -1, P: 1}}, 16, reason.SignerKeyEncryption},
 		"scrypt, memory":          {file{kdf: oidScrypt, params: scryptParams{Salt: salt, N: 1 << 22, R: 1, P: 1}}, 16, reason.SignerKeyEncryption},
 		"scrypt, memory by r":     {file{kdf: oidScrypt, params: scryptParams{Salt: salt, N: 2, R: 1 << 40, P: 1}}, 16, reason.SignerKeyEncryption},
+		"scrypt, memory by p":     {file{kdf: oidScrypt, params: scryptParams{Salt: salt, N: 2, R: 1, P: 1 << 22}}, 16, reason.SignerKeyEncryption},
+		"scrypt, memory by r, p":  {file{kdf: oidScrypt, params: scryptParams{Salt: salt, N: 2, R: 1 << 20, P: 4}}, 16, reason.SignerKeyEncryption},
 		"scrypt, time":            {file{kdf: oidScrypt, params: scryptParams{Salt: salt, N: 2, R: 1, P: 1 << 40}}, 16, reason.SignerKeyEncryption},
 		"scrypt, overflow":        {file{kdf: oidScrypt, params: scryptParams{Salt: salt, N: 1 << 62, R: 1 << 40, P: 1 << 40}}, 16, reason.SignerKeyEncryption},
 	} {
@@ -232,6 +238,9 @@ func TestDecrypt(t *testing.T) {
 	}
 }
 
+// TestDecryptOtherBlocks leaves alone what is no encrypted key.
+//
+// attack: KEY-02
 func TestDecryptOtherBlocks(t *testing.T) {
 	t.Parallel()
 	plain := testpki.New(t, testpki.Options{})
@@ -247,8 +256,22 @@ func TestDecryptOtherBlocks(t *testing.T) {
 	if got, err = Decrypt(append(bytes.Clone(one), one...), []byte(phrase)); err != nil || bytes.Count(got, []byte("BEGIN ENCRYPTED")) != 1 {
 		t.Errorf("%s, %v", got, err)
 	}
+	// What cannot be read stays, for package signer to refuse.
+	damaged := []byte("-----BEGIN PRIVATE KEY-----\nAAA*\n-----END PRIVATE KEY-----\n")
+	for _, text := range [][]byte{slices.Concat(damaged, one), slices.Concat(one, damaged), slices.Concat(one, one[:len(one)/2])} {
+		got, err := Decrypt(text, []byte(phrase))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := signer.KeyFromPEM(got); reason.Of(err) != reason.SignerKeyFormat {
+			t.Errorf("%s\n%v", got, err)
+		}
+	}
 	old := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"}, Bytes: []byte{1}})
 	if _, err := Decrypt(old, []byte(phrase)); reason.Of(err) != reason.SignerKeyEncryption {
+		t.Error(err)
+	}
+	if _, err := Decrypt(slices.Concat(one, old), []byte(phrase)); reason.Of(err) != reason.SignerKeyEncryption {
 		t.Error(err)
 	}
 	for _, broken := range [][]byte{{1}, der(t, struct{ A int }{1}), der(t, encryptedKey{Algorithm: algorithm(t, oidPBES2, 1), Data: []byte{1}})} {

@@ -228,7 +228,8 @@ func (p scryptParams) check() error {
 	if p.N < 2 || p.N&(p.N-1) != 0 || p.R < 1 || p.P < 1 {
 		return unusable("the parameters of scrypt are malformed")
 	}
-	if p.N > maxScryptBytes/128/p.R || p.R > maxScryptWork/p.N || p.P > maxScryptWork/p.N/p.R {
+	blocks := maxScryptBytes / 128 / p.R // of which there are N+p
+	if p.N > blocks || p.P > blocks-p.N || p.R > maxScryptWork/p.N || p.P > maxScryptWork/p.N/p.R {
 		return beyond("the file asks scrypt for N=%d, r=%d and p=%d, and at most %d MiB of memory and %d rounds are spent", p.N, p.R, p.P, maxScryptBytes>>20, maxScryptWork)
 	}
 	return nil

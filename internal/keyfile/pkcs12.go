@@ -1,11 +1,13 @@
 package keyfile
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/notaryv2/notation/reason"
 	pkcs12 "software.sslmate.com/src/go-pkcs12"
@@ -24,6 +26,9 @@ func OpenPKCS12(data, passphrase []byte) (crypto.Signer, []*x509.Certificate, er
 	if err := checkPKCS12(data); err != nil {
 		return nil, nil, err
 	}
+	if err := checkBMP(passphrase); err != nil {
+		return nil, nil, err
+	}
 	key, leaf, others, err := pkcs12.DecodeChain(data, string(passphrase))
 	switch {
 	case errors.Is(err, pkcs12.ErrIncorrectPassword), errors.Is(err, pkcs12.ErrDecryption):
@@ -39,6 +44,17 @@ func OpenPKCS12(data, passphrase []byte) (crypto.Signer, []*x509.Certificate, er
 			WithHint("use RSA of 2048, 3072 or 4096 bits, or EC P-256, P-384 or P-521")
 	}
 	return s, append([]*x509.Certificate{leaf}, others...), nil
+}
+
+// checkBMP refuses a pass phrase that a PKCS#12 file cannot have: it is a
+// BMPString there (RFC 7292, appendix B.1), which has the characters up to U+FFFF.
+func checkBMP(passphrase []byte) error {
+	wide := func(r rune) bool { return r > maxBMP }
+	if utf8.Valid(passphrase) && !bytes.ContainsFunc(passphrase, wide) {
+		return nil
+	}
+	return reason.Errorf(reason.SignerPassphrase, "the pass phrase has characters that those of PKCS#12 files do not have").
+		WithHint("give it in UTF-8; a file whose pass phrase has characters above U+FFFF is written anew with another one")
 }
 
 // checkPKCS12 looks, before anything is derived, at the numbers of iterations

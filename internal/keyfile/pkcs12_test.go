@@ -2,9 +2,13 @@ package keyfile
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"strings"
 	"testing"
 
 	"github.com/notaryv2/notation/internal/testpki"
@@ -44,6 +48,10 @@ func TestOpenPKCS12(t *testing.T) {
 	}
 }
 
+// TestOpenPKCS12Refuses looks at what a file asks for before it is done.
+//
+// attack: KEY-01
+// attack: KEY-02
 func TestOpenPKCS12Refuses(t *testing.T) {
 	t.Parallel()
 	chain := testpki.New(t, testpki.Options{})
@@ -138,7 +146,10 @@ func FuzzCheckPKCS12(f *testing.F) {
 	})
 }
 
-// TestRequest asks for what a signing certificate needs, for every kind of key.
+// TestRequest asks for what a signing certificate needs, for every kind of key
+// that may sign.
+//
+// attack: KEY-04
 func TestRequest(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range testpki.Algorithms() {
@@ -162,13 +173,51 @@ func TestRequest(t *testing.T) {
 			t.Errorf("extensions %v", parsed.Extensions)
 		}
 	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak := []crypto.Signer{ed, odd{}}
+	for _, name := range []string{"rsa-1024", "ec-224"} {
+		weak = append(weak, testpki.WeakKey(t, name))
+	}
+	for _, key := range weak {
+		if request, _, err := Request(key, RequestOptions{Subject: "C=US, ST=WA, O=x"}); request != nil || reason.Of(err) != reason.SignerKeyAlgorithm || reason.Hint(err) == "" {
+			t.Errorf("%T: %v", key, err)
+		}
+	}
 	for _, subject := range []string{"", "nothing", "C=USA, O=x", "=", "XYZ=1"} {
 		if _, _, err := Request(testpki.Key(t, "ec-256", 0), RequestOptions{Subject: subject}); reason.Of(err) != reason.SignerSubject || reason.Hint(err) == "" {
 			t.Errorf("%q: %v", subject, err)
 		}
 	}
-	if _, _, err := Request(odd{}, RequestOptions{Subject: "O=x"}); reason.Of(err) != reason.SignerFailed {
+	if _, _, err := Request(mute{public: testpki.Key(t, "ec-256", 0).Public()}, RequestOptions{Subject: "O=x"}); reason.Of(err) != reason.SignerFailed {
 		t.Error(err)
+	}
+}
+
+// mute is a key of a known kind that does not sign.
+type mute struct {
+	odd
+	public crypto.PublicKey
+}
+
+func (k mute) Public() crypto.PublicKey { return k.public }
+
+// TestPassphraseOfPKCS12 has characters that the format does not have, and bytes
+// that are none.
+func TestPassphraseOfPKCS12(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{})
+	if _, _, err := OpenPKCS12(pfx(t, pkcs12.Modern2023, chain, "p\u00e4ss\uffee"), []byte("p\u00e4ss\uffee")); err != nil {
+		t.Error(err)
+	}
+	data := pfx(t, pkcs12.Modern2023, chain, "p\ufffd")
+	for _, passphrase := range []string{"p\U0001f511", "p\xff"} {
+		_, _, err := OpenPKCS12(data, []byte(passphrase))
+		if reason.Of(err) != reason.SignerPassphrase || reason.Hint(err) == "" || strings.Contains(err.Error(), passphrase) {
+			t.Errorf("%q: %v", passphrase, err)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 
+	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/internal/dn"
 	"github.com/notaryv2/notation/reason"
 )
@@ -26,9 +27,14 @@ type RequestOptions struct {
 // keyUsage digitalSignature, critical, as a signing certificate must have it. It
 // also returns the subject as it stands in the request.
 //
-// The code of the error is signer.subject, or signer.failed if the key does not
-// sign.
+// The code of the error is signer.key-algorithm for a key that signatures must
+// not use, whose certificate would be of no use; signer.subject; or signer.failed
+// if the key does not sign.
 func Request(key crypto.Signer, o RequestOptions) (request []byte, subject string, err error) {
+	if _, err := envelope.AlgorithmFor(key.Public()); err != nil {
+		return nil, "", reason.Wrap(reason.SignerKeyAlgorithm, err, "a certificate of this key could not sign").
+			WithHint("use RSA of 2048, 3072 or 4096 bits, or EC P-256, P-384 or P-521")
+	}
 	name, err := dn.Parse(o.Subject)
 	if err != nil {
 		return nil, "", badSubject(err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -23,6 +25,7 @@ import (
 // It is safe for concurrent use within a process, whose goroutines it does not
 // keep apart but for logging in. Locks end with the process.
 type Guard struct {
+	dir  string
 	file *flock.Flock
 	err  error         // why there is no file
 	turn chan struct{} // held while the lock changes
@@ -31,16 +34,55 @@ type Guard struct {
 // NewGuard returns a guard with a lock in dir, which is made if it is missing,
 // for the user alone. name may be any text.
 func NewGuard(dir, name string) *Guard {
-	g := &Guard{turn: make(chan struct{}, 1)}
+	g := &Guard{dir: dir, turn: make(chan struct{}, 1)}
 	if dir == "" {
 		g.err = os.ErrNotExist
 		return g
 	}
 	if g.err = os.MkdirAll(dir, 0o700); g.err == nil {
-		sum := sha256.Sum256([]byte(name))
-		g.file = flock.New(filepath.Join(dir, hex.EncodeToString(sum[:16])+".lock"), flock.SetPermissions(0o600))
+		g.file = flock.New(g.path(name, ".lock"), flock.SetPermissions(0o600))
 	}
 	return g
+}
+
+// path returns the path of a file that is about what a text names.
+func (g *Guard) path(name, extension string) string {
+	sum := sha256.Sum256([]byte(name))
+	return filepath.Join(g.dir, hex.EncodeToString(sum[:16])+extension)
+}
+
+// refusedExtension is that of empty files which say that a PIN was refused.
+const refusedExtension = ".refused"
+
+// Refused reports whether a PIN of the token of that name was refused and none
+// was taken since, as far as [Guard.Remember] was told. It is for tokens that do
+// not tell themselves, and knows nothing of the PIN.
+func (g *Guard) Refused(token string) bool {
+	if g.err != nil {
+		return false
+	}
+	_, err := os.Lstat(g.path(token, refusedExtension))
+	return err == nil
+}
+
+// Remember remembers whether the last PIN of a token was refused. Whoever is to
+// be kept from trying one must not look before: see [Guard.Alone].
+func (g *Guard) Remember(token string, refused bool) error {
+	if g.err != nil {
+		return g.err
+	}
+	path := g.path(token, refusedExtension)
+	if !refused {
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // Look waits until nobody logs in, and lets nobody do so until Done. Where there

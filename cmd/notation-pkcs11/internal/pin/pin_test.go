@@ -13,6 +13,7 @@ import (
 	"github.com/notaryv2/notation/reason"
 )
 
+// attack: KEY-08
 func TestFile(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -129,6 +130,45 @@ func TestGuard(t *testing.T) {
 			t.Errorf("%q: %v", dir, err)
 		}
 		g.Done()
+	}
+}
+
+// TestGuardRemembers keeps apart which tokens have refused a PIN, for all programs
+// of a user, in files that nobody else can read and that hold nothing.
+//
+// attack: KEY-07
+func TestGuardRemembers(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "locks")
+	one, two := pin.NewGuard(dir, "module"), pin.NewGuard(dir, "another module")
+	for _, refused := range []bool{false, true, true, false, false} {
+		if err := one.Remember("a\x00token", refused); err != nil {
+			t.Fatal(err)
+		}
+		if one.Refused("a\x00token") != refused || two.Refused("a\x00token") != refused || one.Refused("a token") {
+			t.Errorf("after %t: %t, %t", refused, one.Refused("a\x00token"), two.Refused("a\x00token"))
+		}
+	}
+	if err := one.Remember("../../token", true); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	info, err := files[0].Info()
+	if err != nil || info.Size() != 0 || info.Mode().Perm() != 0o600 {
+		t.Error(info, err)
+	}
+	none := pin.NewGuard("", "module")
+	if err := none.Remember("a token", true); err == nil || none.Refused("a token") {
+		t.Error("something was remembered nowhere")
+	}
+	if err := errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if one.Remember("a token", true) == nil || one.Remember("a token", false) == nil {
+		t.Error("no error where there is no directory")
 	}
 }
 

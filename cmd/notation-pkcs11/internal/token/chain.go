@@ -3,6 +3,7 @@ package token
 import (
 	"bytes"
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"slices"
@@ -47,12 +48,23 @@ func ReadCertificates(path string) ([]*x509.Certificate, error) {
 // The chain keeps the certificate rules for code signing. The error has the
 // code token.certificate-missing or token.certificate-chain.
 func Chain(key crypto.PublicKey, from []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
+	checks := maxChecks
+	return chainWithin(&checks, key, from, at)
+}
+
+// chainWithin is Chain with what is left of the checks of a token.
+func chainWithin(checks *int, key crypto.PublicKey, from []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
 	leaf := leafOf(key, from, at)
 	if leaf == nil {
 		return nil, reason.Errorf(reason.TokenCertificateMissing, "none of the %d certificates found is that of the key", len(from)).
 			WithHint("Write the key's certificate to the token, or name a file: --plugin-config certs=/path.")
 	}
-	chain := climb([]*x509.Certificate{leaf}, from, map[*x509.Certificate]bool{leaf: true}, at)
+	c := climber{from: from, seen: map[*x509.Certificate]bool{leaf: true}, at: at, checks: checks}
+	chain := c.climb([]*x509.Certificate{leaf})
+	if chain == nil && *checks <= 0 {
+		return nil, reason.Errorf(reason.TokenCertificateChain, "the chain of the certificate %s was not found among so many certificates that are alike", quote(leaf.Subject.String())).
+			WithHint("Name a file with the whole chain: --plugin-config certs=/path.")
+	}
 	if chain == nil {
 		return nil, reason.Errorf(reason.TokenCertificateChain, "the chain of the certificate %s is not complete up to a root", quote(leaf.Subject.String())).
 			WithHint("Write its issuers to the token, or name a file with the whole chain: --plugin-config certs=/path.")
@@ -93,34 +105,51 @@ func newestFirst(at time.Time) func(a, b *x509.Certificate) int {
 	}
 }
 
+// climber looks for the issuers of a chain.
+type climber struct {
+	from   []*x509.Certificate
+	seen   map[*x509.Certificate]bool
+	at     time.Time
+	checks *int // signatures that may still be checked
+}
+
 // climb adds issuers until the last certificate is self-signed, or returns nil.
 // Each certificate is stepped on once, so cross-signed ones make no cycle and
 // not many ways.
-func climb(chain, from []*x509.Certificate, seen map[*x509.Certificate]bool, at time.Time) []*x509.Certificate {
+func (c *climber) climb(chain []*x509.Certificate) []*x509.Certificate {
 	last := chain[len(chain)-1]
-	if bytes.Equal(last.RawIssuer, last.RawSubject) && last.CheckSignatureFrom(last) == nil || len(chain) == 1 && selfSigned(last) {
+	if bytes.Equal(last.RawIssuer, last.RawSubject) && c.signed(last, last, len(chain) == 1) {
 		return chain
 	}
 	if len(chain) == certchain.MaxCertificates {
 		return nil
 	}
 	var issuers []*x509.Certificate
-	for _, c := range from {
-		if !seen[c] && bytes.Equal(c.RawSubject, last.RawIssuer) && last.CheckSignatureFrom(c) == nil {
-			issuers = append(issuers, c)
+	for _, cert := range c.from {
+		if !c.seen[cert] && bytes.Equal(cert.RawSubject, last.RawIssuer) && c.signed(cert, last, false) {
+			issuers = append(issuers, cert)
 		}
 	}
-	slices.SortStableFunc(issuers, newestFirst(at))
-	for _, c := range issuers {
-		seen[c] = true
-		if whole := climb(append(slices.Clone(chain), c), from, seen, at); whole != nil {
+	slices.SortStableFunc(issuers, newestFirst(c.at))
+	for _, cert := range issuers {
+		c.seen[cert] = true
+		if whole := c.climb(append(slices.Clone(chain), cert)); whole != nil {
 			return whole
 		}
 	}
 	return nil
 }
 
-// selfSigned is for a leaf, which is no authority and so no issuer to crypto/x509.
-func selfSigned(c *x509.Certificate) bool {
-	return bytes.Equal(c.RawIssuer, c.RawSubject) && c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
+// signed reports whether an issuer has signed a certificate, and spends a check on
+// that. A leaf is no authority, and so no issuer to crypto/x509; alone says that it
+// may be its own all the same.
+func (c *climber) signed(issuer, cert *x509.Certificate, alone bool) bool {
+	if key, ok := issuer.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxIssuerBits || *c.checks <= 0 {
+		return false
+	}
+	*c.checks--
+	if alone {
+		return issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
+	}
+	return cert.CheckSignatureFrom(issuer) == nil
 }

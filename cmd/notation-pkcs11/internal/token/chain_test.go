@@ -1,7 +1,9 @@
 package token
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +18,39 @@ import (
 
 // now is the time at which the certificates of package testpki are valid.
 func now(testing.TB) time.Time { return time.Now() }
+
+// TestChainBounds checks so many signatures for all chains of a token and no more,
+// however many certificates on it are named alike, and none with a key that takes
+// seconds.
+//
+// attack: KEY-03
+func TestChainBounds(t *testing.T) {
+	t.Parallel()
+	good := testpki.New(t, testpki.Options{Length: 4})
+	from := slices.Clone(good.Certs[:3])
+	stranger := *good.Certs[2]
+	stranger.PublicKey = good.Key.Public() // which has signed none of the others
+	for len(from) < maxCerts {
+		from = append(from, testpki.Reissue(t, &stranger, good.Certs[3], good.Keys[3]))
+		if len(from)%5 == 0 {
+			from = append(from, testpki.Reissue(t, good.Certs[1], good.Certs[2], good.Keys[2]))
+		}
+	}
+	checks := maxChecks
+	_, err := chainWithin(&checks, good.Key.Public(), from, now(t))
+	refuses(t, err, reason.TokenCertificateChain, "so many certificates")
+	if checks != 0 {
+		t.Errorf("%d checks are left", checks)
+	}
+	_, err = chainWithin(&checks, good.Key.Public(), good.Certs, now(t))
+	refuses(t, err, reason.TokenCertificateChain)
+	huge := *good.Certs[1]
+	huge.PublicKey = &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2*maxIssuerBits), E: 1<<31 - 1}
+	checks = 1
+	if (&climber{checks: &checks}).signed(&huge, good.Certs[0], false) || checks != 1 {
+		t.Error("a signature was checked with a key beyond the bound")
+	}
+}
 
 func TestChain(t *testing.T) {
 	t.Parallel()

@@ -74,7 +74,7 @@ func (m *Module) Tokens(pins pin.Source) ([]*Token, error) {
 // [Token.Login] it sees more. at decides which of several certificates counts.
 // With an error there is still what is known of the token.
 func (t *Token) Inventory(ctx context.Context, at time.Time) (*Inventory, error) {
-	where := uri.URI{Token: t.info.Label, Serial: t.info.SerialNumber}
+	where := t.uri()
 	v := &Inventory{
 		Label: t.info.Label, Serial: t.info.SerialNumber, Manufacturer: t.info.ManufacturerID, Model: t.info.Model,
 		Slot: t.slot, PIN: pinState(t.info.Flags), URI: where.String(),
@@ -92,12 +92,16 @@ func (t *Token) Inventory(ctx context.Context, at time.Time) (*Inventory, error)
 	if err != nil {
 		return v, err
 	}
+	checks := maxChecks
 	for _, k := range keys {
 		where.ID, where.Object = k.id, ""
-		if len(k.id) == 0 {
-			where.Object = k.label
+		if len(k.id) == 0 || !usable(where) {
+			where.ID, where.Object = nil, k.label
 		}
-		v.Keys = append(v.Keys, k.entry(certs, where.String(), at))
+		if !usable(where) {
+			where.Object = ""
+		}
+		v.Keys = append(v.Keys, k.entry(&checks, certs, where.String(), at))
 	}
 	for _, c := range certs {
 		if !slices.ContainsFunc(keys, func(k seen) bool { return equal(k.public, c.cert.PublicKey) }) {
@@ -106,6 +110,26 @@ func (t *Token) Inventory(ctx context.Context, at time.Time) (*Inventory, error)
 	}
 	slices.SortStableFunc(v.Others, func(a, b *x509.Certificate) int { return bytes.Compare(a.Raw, b.Raw) })
 	return v, nil
+}
+
+// uri returns a URI that finds the token again. A text of the token that cannot
+// stand in one is left out.
+func (t *Token) uri() uri.URI {
+	where := uri.URI{Token: t.info.Label, Serial: t.info.SerialNumber}
+	if !usable(uri.URI{Token: where.Token}) {
+		where.Token = ""
+	}
+	if !usable(uri.URI{Serial: where.Serial}) {
+		slot := uint64(t.slot)
+		where.Serial, where.SlotID = "", &slot
+	}
+	return where
+}
+
+// usable reports whether what is written can be read.
+func usable(u uri.URI) bool {
+	_, err := uri.Parse(u.String())
+	return err == nil
 }
 
 func pinState(flags uint) PINState {
@@ -175,7 +199,7 @@ func (t *Token) keys(ctx context.Context, certs []certificate) ([]seen, error) {
 	return all, nil
 }
 
-func (k seen) entry(certs []certificate, where string, at time.Time) KeyEntry {
+func (k seen) entry(checks *int, certs []certificate, where string, at time.Time) KeyEntry {
 	e := KeyEntry{ID: k.id, Label: k.label, URI: where, Private: k.private}
 	if k.public == nil {
 		return e
@@ -188,7 +212,7 @@ func (k seen) entry(certs []certificate, where string, at time.Time) KeyEntry {
 		all[i] = c.cert
 	}
 	if e.Leaf = leafOf(k.public, all, at); e.Leaf != nil {
-		e.Chain, e.Err = Chain(k.public, all, at)
+		e.Chain, e.Err = chainWithin(checks, k.public, all, at)
 	}
 	return e
 }

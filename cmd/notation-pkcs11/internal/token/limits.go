@@ -11,4 +11,10 @@ const (
 	maxSessions  = 16      // open at the same time; a token does not get faster by more
 	maxNamed     = 5       // tokens or keys in a message
 	findChunk    = 64
+
+	// maxChecks bounds the signatures of certificates that are checked to find the
+	// chains of one token, a millisecond or two each as long as no issuer's key is
+	// longer than maxIssuerBits, which is the bound of package certchain.
+	maxChecks     = 1000
+	maxIssuerBits = 8192
 )

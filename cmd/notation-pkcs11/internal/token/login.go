@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/miekg/pkcs11"
 
@@ -89,8 +90,16 @@ func (t *Token) mayTry(info pkcs11.TokenInfo, unattended bool) error {
 		}
 		return reason.Errorf(reason.TokenPINAtRisk, "a wrong PIN was given to the token %s before and %s, so the one configured was not tried", quote(info.Label), left).
 			WithHint("Check the configured PIN, then log in once with 'notation-pkcs11 login', which sets the token's counter back.")
+	case unattended && t.m.guard.Refused(t.name()):
+		return reason.Errorf(reason.TokenPINAtRisk, "a wrong PIN was given to the token %s before, which does not tell how many tries are left, so the one configured was not tried", quote(info.Label)).
+			WithHint("Check the configured PIN, then log in once with 'notation-pkcs11 login'.")
 	}
 	return nil
+}
+
+// name tells the token from all others.
+func (t *Token) name() string {
+	return strings.Join([]string{t.info.ManufacturerID, t.info.Model, t.info.SerialNumber, t.info.Label}, "\x00")
 }
 
 func (t *Token) unset(err error) error {
@@ -122,6 +131,7 @@ func (t *Token) try(ctx context.Context, p pin.PIN) error {
 		return t.login.err
 	}
 	t.login = loginState{done: true, pin: p.Value}
+	_ = t.m.guard.Remember(t.name(), false) // at worst a person has to log in once more
 	return nil
 }
 
@@ -130,8 +140,13 @@ func (t *Token) refused(err error) error {
 	code, _ := errors.AsType[pkcs11.Error](err)
 	switch code {
 	case pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE:
-		if info, err := t.m.c.GetTokenInfo(t.slot); err == nil && info.Flags&pkcs11.CKF_USER_PIN_LOCKED != 0 {
+		const tells = pkcs11.CKF_USER_PIN_COUNT_LOW | pkcs11.CKF_USER_PIN_FINAL_TRY
+		info, infoErr := t.m.c.GetTokenInfo(t.slot)
+		if infoErr == nil && info.Flags&pkcs11.CKF_USER_PIN_LOCKED != 0 {
 			return t.locked(code)
+		}
+		if code == pkcs11.CKR_PIN_INCORRECT && (infoErr != nil || info.Flags&tells == 0) {
+			_ = t.m.guard.Remember(t.name(), true) // the token counts and does not tell
 		}
 		return reason.Wrap(reason.TokenPINWrong, err, "the PIN of the token %s is wrong; it was tried once and will not be tried again", quote(t.info.Label)).
 			WithHint("Correct the PIN where it is configured, then log in once with 'notation-pkcs11 login', which sets the token's counter back.")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/miekg/pkcs11"
 
@@ -24,6 +25,7 @@ func asked(value string, questions *[]pin.Question) pin.Source {
 	}}
 }
 
+// attack: KEY-07
 func TestWrongPIN(t *testing.T) {
 	t.Parallel()
 	m, meddling := load(t)
@@ -81,8 +83,61 @@ func TestWrongPIN(t *testing.T) {
 	}
 }
 
+// TestSilentToken has tokens that count wrong PINs and do not tell: one try is
+// spent all the same, by whatever program, until a person has logged in.
+//
+// attack: KEY-07
+func TestSilentToken(t *testing.T) {
+	t.Parallel()
+	m, meddling := load(t)
+	silent := func(info *pkcs11.TokenInfo) {
+		info.Flags &^= pkcs11.CKF_USER_PIN_COUNT_LOW | pkcs11.CKF_USER_PIN_FINAL_TRY
+	}
+	meddling.token = silent
+	softhsm.New(t, "silent")
+	try := func(pins pin.Source) error {
+		opened, err := m.Open(parse(t, "pkcs11:token=silent"), pins)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer opened.Close()
+		return opened.Login(t.Context())
+	}
+	var group sync.WaitGroup
+	for range 10 {
+		group.Go(func() {
+			if err := try(withPIN("999999")); err == nil {
+				t.Error("a wrong PIN was taken")
+			}
+		})
+	}
+	group.Wait()
+	refuses(t, try(withPIN("999999")), reason.TokenPINAtRisk, "was not tried")
+	refuses(t, try(withPIN(softhsm.PIN)), reason.TokenPINAtRisk, "does not tell")
+	if n := meddling.logins.Load(); n != 1 {
+		t.Fatalf("%d logins", n)
+	}
+	var questions []pin.Question
+	refuses(t, try(asked("999999", &questions)), reason.TokenPINWrong)
+	refuses(t, try(withPIN(softhsm.PIN)), reason.TokenPINAtRisk)
+	for _, pins := range []pin.Source{asked(softhsm.PIN, &questions), withPIN(softhsm.PIN)} {
+		if err := try(pins); err != nil {
+			t.Error(err)
+		}
+	}
+	// A fault that says nothing of the PIN is not remembered.
+	meddling.loginErr = pkcs11.Error(pkcs11.CKR_DEVICE_ERROR)
+	refuses(t, try(withPIN(softhsm.PIN)), reason.TokenFailed)
+	meddling.loginErr = nil
+	if err := try(withPIN(softhsm.PIN)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestManyPrograms has many Tokens, as of many programs, try the same wrong PIN
 // at the same time: one try is spent.
+//
+// attack: KEY-07
 func TestManyPrograms(t *testing.T) {
 	t.Parallel()
 	m, meddling := load(t)
@@ -285,4 +340,39 @@ func TestAlways(t *testing.T) {
 	if _, err := k.sign(ctx, nil, nil); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+}
+
+// TestAlwaysTogether has the PIN be changed while many wait for their turn to give
+// it: the first one spends a try, and no other.
+//
+// attack: KEY-07
+func TestAlwaysTogether(t *testing.T) {
+	t.Parallel()
+	token := softhsm.New(t, "always together")
+	token.Put(t, softhsm.Object{ID: 1, Always: true}, testpki.Key(t, "ec-256", 0))
+	synctest.Test(t, func(t *testing.T) {
+		m, meddling := load(t)
+		k, err := open(t, m, "pkcs11:token=always%20together", withPIN(softhsm.PIN))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sign(t.Context(), k, "m"); err != nil {
+			t.Fatal(err)
+		}
+		before := meddling.logins.Load()
+		refused := make(chan struct{})
+		meddling.again = func(string) error {
+			<-refused
+			return pkcs11.Error(pkcs11.CKR_PIN_INCORRECT)
+		}
+		for range 10 {
+			go func() { refuses(t, sign(t.Context(), k, "m"), reason.TokenPINWrong) }()
+		}
+		synctest.Wait()
+		close(refused)
+		synctest.Wait()
+		if n := meddling.logins.Load() - before; n != 1 {
+			t.Errorf("%d tries", n)
+		}
+	})
 }

@@ -117,13 +117,18 @@ func moduleFault(path string, err error) error {
 		WithHint("Check the module's own configuration, and that the service behind it runs, such as pcscd.")
 }
 
-// checkModule looks at the file before code of it runs.
+// checkModule looks at the file before code of it runs, and at the directories
+// that it lies in and is linked from: who may write there may replace it.
 func checkModule(path string) error {
 	if !filepath.IsAbs(path) {
 		return reason.Errorf(reason.TokenModule, "the PKCS #11 module %s is not named by an absolute path", quote(path)).
 			WithHint("Give the whole path, such as /usr/lib/softhsm/libsofthsm2.so.")
 	}
-	for _, file := range []string{path, filepath.Dir(path)} {
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		resolved = path // of which the next look says what is wrong
+	}
+	for _, file := range []string{path, filepath.Dir(path), filepath.Dir(resolved)} {
 		info, err := os.Stat(file)
 		if err != nil {
 			return reason.Errorf(reason.TokenModule, "there is no PKCS #11 module %s: %v", quote(path), errors.Unwrap(err)).

@@ -89,6 +89,10 @@ func (k *Key) sign(ctx context.Context, mechanism *pkcs11.Mechanism, digest []by
 			return nil, err
 		}
 		defer func() { <-t.one }()
+		// Whoever was before may have found that the PIN is wrong by now.
+		if _, _, err := k.ready(ctx); err != nil {
+			return nil, err
+		}
 	}
 	h, put, err := t.sessions.get(ctx)
 	if err != nil {

@@ -408,6 +408,7 @@ func TestUnsupportedSignatures(t *testing.T) {
 	}
 }
 
+// attack: KEY-09
 func TestModules(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -417,18 +418,21 @@ func TestModules(t *testing.T) {
 	for _, err := range []error{
 		os.WriteFile(text, []byte("no library"), 0o644), os.WriteFile(open, nil, 0o644), os.Chmod(open, 0o666),
 		os.Mkdir(loose, 0o755), os.Chmod(loose, 0o777), os.WriteFile(filepath.Join(loose, "m.so"), nil, 0o644),
+		os.Symlink(filepath.Join(loose, "m.so"), filepath.Join(dir, "linked.so")), os.Symlink("loop.so", filepath.Join(dir, "loop.so")),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	for path, says := range map[string]string{
-		"libsofthsm2.so":              "absolute",
-		filepath.Join(dir, "gone.so"): "no such file",
-		dir:                           "no regular file",
-		text:                          "can be loaded",
-		open:                          "any user may change",
-		filepath.Join(loose, "m.so"):  "any user may change",
+		"libsofthsm2.so":                "absolute",
+		filepath.Join(dir, "gone.so"):   "no such file",
+		dir:                             "no regular file",
+		text:                            "can be loaded",
+		open:                            "any user may change",
+		filepath.Join(loose, "m.so"):    "any user may change",
+		filepath.Join(dir, "linked.so"): "any user may change", // where it leads to
+		filepath.Join(dir, "loop.so"):   "too many levels",
 	} {
 		_, err := Load(t.Context(), path, "")
 		refuses(t, err, reason.TokenModule, says)

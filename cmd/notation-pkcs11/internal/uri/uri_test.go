@@ -44,6 +44,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// attack: KEY-08
+// attack: KEY-09
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	for s, says := range map[string]string{
