@@ -383,7 +383,8 @@ func TestCacheMakesRoom(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now()
 	d := &disk{dir: dir, now: func() time.Time { return now }}
-	for i, name := range []string{"newest", "older", "oldest", ".x.tmp", ".new.tmp"} {
+	newest, older, oldest := strings.Repeat("a", 64)+".crl", strings.Repeat("b", 64)+".crl"+indexSuffix, strings.Repeat("c", 64)+".ocsp"
+	for i, name := range []string{newest, older, oldest, ".x.tmp", ".new.tmp", "ca.crl", "holiday.jpg"} {
 		path := filepath.Join(dir, name)
 		fail(t, os.WriteFile(path, make([]byte, 10), 0o600))
 		at := now.Add(-time.Duration(i) * time.Hour)
@@ -400,7 +401,7 @@ func TestCacheMakesRoom(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if got := strings.Join(names, " "); got != ".new.tmp newest older sub" {
+	if got := strings.Join(names, " "); got != ".new.tmp "+newest+" "+older+" ca.crl holiday.jpg sub" {
 		t.Error(got)
 	}
 	d.makeRoom(filepath.Join(dir, "none"), 0)

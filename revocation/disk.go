@@ -1,6 +1,8 @@
 package revocation
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"path/filepath"
 	"strings"
 	"time"
@@ -94,10 +96,15 @@ func (d *disk) makeRoom(dir string, bound int64) {
 	room.Trim(room.Files(), bound, bound)
 }
 
-// kindOfName knows a temporary file by its end. The directory is the cache's own.
+// kindOfName knows files by their names. What somebody else has put into the
+// directory, or into the one that it links to, stays.
 func kindOfName(name string) cachedir.Kind {
-	if strings.HasSuffix(name, ".tmp") {
+	key, rest, _ := strings.Cut(strings.TrimSuffix(name, indexSuffix), ".")
+	switch {
+	case strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp"):
 		return cachedir.Unfinished
+	case (rest == string(kindOCSP) || rest == string(kindCRL)) && len(key) == hex.EncodedLen(sha256.Size) && strings.Trim(key, "0123456789abcdef") == "":
+		return cachedir.Finished
 	}
-	return cachedir.Finished
+	return cachedir.Foreign
 }
