@@ -94,7 +94,7 @@ func sealAnyTime(t testing.TB, chain *testpki.Chain, r envelope.Request) []byte 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return env
+	return seen(t, chain.Certs, env)
 }
 
 // rawECDSA signs with P-256 in the form of envelopes.
@@ -136,10 +136,10 @@ func rawJWSOf(t testing.TB, artifact oci.Descriptor, key crypto.Signer, chain []
 	for _, c := range chain {
 		der = append(der, c.Raw)
 	}
-	return mustJSON(t, map[string]any{
+	return seen(t, chain, mustJSON(t, map[string]any{
 		"protected": p, "payload": payload, "header": map[string]any{"x5c": der},
 		"signature": b64(rawECDSA(t, key, []byte(p+"."+payload))),
-	})
+	}))
 }
 
 func mustJSON(t testing.TB, v any) []byte {
@@ -179,7 +179,10 @@ func TestAnchors(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			v := &notation.Verifier{Policy: policy(t, "strict", ""), Stores: stores(map[string][]*x509.Certificate{"ca:test": {tt.anchor}})}
+			v := &notation.Verifier{
+				Policy: policy(t, "strict", ""), Stores: stores(map[string][]*x509.Certificate{"ca:test": {tt.anchor}}),
+				Cache: modeCache(),
+			}
 			verdict, err := decide(t, v, seal(t, tt.signer, envelope.Request{Target: target()}))
 			tt.want.compare(t, verdict, err)
 			if strings.HasPrefix(tt.name, "same name") && !strings.Contains(err.Error(), "of that name") {

@@ -90,6 +90,7 @@ func TestSchemeAndStore(t *testing.T) {
 			v := &notation.Verifier{
 				Policy: policy(t, "strict", `"trustStores": ["ca:a", "signingAuthority:b"], "trustedIdentities": ["*"]`),
 				Stores: stores(tt.stores),
+				Cache:  modeCache(),
 			}
 			verdict, err := decide(t, v, seal(t, chain, envelope.Request{Target: target(), Scheme: tt.scheme}))
 			tt.want.compare(t, verdict, err)

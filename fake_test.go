@@ -248,7 +248,7 @@ func verifierAnchored(t testing.TB, anchor *x509.Certificate) *notation.Verifier
 	return &notation.Verifier{
 		Policy: policy(t, "strict", ""),
 		Stores: stores(map[string][]*x509.Certificate{"ca:test": {anchor}}),
-		Cache:  cachemodes.Cache(),
+		Cache:  modeCache(),
 	}
 }
 

@@ -103,6 +103,7 @@ func TestLiveRevocationAndTime(t *testing.T) {
 				Policy:     statement(t, `"signatureVerification": {"level": "strict"}, "trustStores": ["ca:test", "signingAuthority:a", "tsa:t"], "trustedIdentities": ["*"]`),
 				Stores:     stores(map[string][]*x509.Certificate{"ca:test": {chain.Root()}, "signingAuthority:a": {chain.Root()}, "tsa:t": {tsa.Root()}}),
 				Revocation: revocation.New(revocation.Options{}),
+				Cache:      modeCache(),
 			}
 			verdict, err := decide(t, v, env)
 			if tt.outcome == notation.Passed {

@@ -202,6 +202,7 @@ func TestAuthenticTimeOfRevocation(t *testing.T) {
 					return []revocation.Result{good, good}
 				}),
 				Evidence: revocation.Evidence{OCSP: [][]byte{{1}}, CRLs: [][]byte{{2}}, Authentic: now.AddDate(-9, 0, 0), Independent: true},
+				Cache:    modeCache(),
 			}
 			if _, err := decide(t, v, tt.env); err != nil {
 				t.Fatal(err)
@@ -342,7 +343,7 @@ func rawAuthority(t testing.TB, chain *testpki.Chain, at time.Time) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return env
+	return seen(t, chain.Certs, env)
 }
 
 // What was learned counts, also if time was up then.

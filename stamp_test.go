@@ -60,6 +60,7 @@ func stampVerifier(t testing.TB, verification string, chain, tsa *testpki.Chain)
 	return &notation.Verifier{
 		Policy: statement(t, `"signatureVerification": {`+verification+`}, "trustStores": ["ca:test", "tsa:t"], "trustedIdentities": ["*"]`),
 		Stores: stores(map[string][]*x509.Certificate{"ca:test": {chain.Root()}, "tsa:t": {tsa.Root()}}),
+		Cache:  modeCache(),
 	}
 }
 
@@ -199,6 +200,7 @@ func TestTimestampStores(t *testing.T) {
 			v := &notation.Verifier{
 				Policy: statement(t, `"signatureVerification": {"level": "strict"}, "trustStores": ["ca:test", "tsa:a", "tsa:b"], "trustedIdentities": ["*"]`),
 				Stores: stores(tt.stores),
+				Cache:  modeCache(),
 			}
 			verdict, err := decide(t, v, env)
 			tt.want.compare(t, verdict, err)

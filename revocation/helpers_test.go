@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/notaryv2/notation/internal/cachemodes"
 	"github.com/notaryv2/notation/internal/testpki"
 	"github.com/notaryv2/notation/reason"
 )
@@ -171,7 +172,13 @@ func (w *world) check() Result { return w.checkWith(Evidence{}) }
 
 func (w *world) checkWith(e Evidence) Result {
 	w.t.Helper()
-	results := New(w.o).Check(context.Background(), w.chain.Certs, e)
+	o := w.o
+	if mode := cachemodes.Current(); mode != cachemodes.AsWritten && o.CacheDir == "" && o.Record == nil {
+		if o.CacheDir = w.t.TempDir(); mode == cachemodes.Warm {
+			New(o).Check(context.Background(), w.chain.Certs, e)
+		}
+	}
+	results := New(o).Check(context.Background(), w.chain.Certs, e)
 	if len(results) != 1 {
 		w.t.Fatalf("%d results", len(results))
 	}

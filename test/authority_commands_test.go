@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/notaryv2/notation/internal/cachemodes"
 	"github.com/notaryv2/notation/internal/testpki"
 	"github.com/notaryv2/notation/test/authority"
 	"github.com/notaryv2/notation/test/registries"
@@ -129,7 +130,8 @@ func setDown(ts *testscript.TestScript, neg bool, args []string, command string,
 func asked(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, len(args) > 1, "[!] asked NAME SERVICE...")
 	for _, name := range args[1:] {
-		if n := find[service](ts, args[0]).Asked(name); (n > 0) == neg {
+		// Where commands are run again there are more requests, and without caches, too.
+		if n := find[service](ts, args[0]).Asked(name); (n > 0) == neg && ts.Getenv(cachemodes.Variable) == "" {
 			ts.Fatalf("%d requests to %s of %s", n, name, args[0])
 		}
 	}

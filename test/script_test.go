@@ -4,14 +4,13 @@
 package test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/notaryv2/notation/internal/cli"
+	"github.com/notaryv2/notation/internal/cachemodes"
 	"github.com/notaryv2/notation/test/registries"
 	"github.com/notaryv2/notation/test/toolbox"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,8 +21,11 @@ import (
 const atProgram = "notation-at"
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == atProgram {
+	switch {
+	case filepath.Base(os.Args[0]) == atProgram:
 		os.Exit(notationAt(os.Args[1:]))
+	case os.Getenv(repeatedVariable) != "": // modeProgram, or a link to it of another name
+		os.Exit(inCacheMode(os.Args[1:], time.Now))
 	}
 	toolbox.Main(m)
 }
@@ -37,10 +39,7 @@ func notationAt(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	return cli.Run(context.Background(), args[1:], cli.Env{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv,
-		Now: func() time.Time { return time.Now().Add(shift) },
-	})
+	return inCacheMode(args[1:], func() time.Time { return time.Now().Add(shift) })
 }
 
 // TestRegistryScripts runs each script against every kind of registry.
@@ -49,7 +48,7 @@ func TestRegistryScripts(t *testing.T) {
 	for _, kind := range registries.All() {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
-			runScripts(t, filepath.Join("script", "registry"), kind)
+			runScripts(t, scriptsIn(t, registryScripts), kind, cachemodes.AsWritten)
 		})
 	}
 }
@@ -57,31 +56,52 @@ func TestRegistryScripts(t *testing.T) {
 // TestLocalScripts runs the scripts that need no registry, or start their own.
 func TestLocalScripts(t *testing.T) {
 	t.Parallel()
-	runScripts(t, filepath.Join("script", "local"), 0)
+	runScripts(t, scriptsIn(t, localScripts), 0, cachemodes.AsWritten)
 }
 
 // TestScenarios runs the scenarios of docs/scenarios.md, against a registry with
 // the referrers API and one without.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []registries.Kind{registries.Distribution, registries.Olareg} {
+	for _, kind := range twoKinds() {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
-			runScripts(t, "scenarios", kind)
+			runScripts(t, scriptsIn(t, scenarios), kind, cachemodes.AsWritten)
 		})
 	}
 }
 
-// runScripts runs testdata/DIR, each script with a registry of its own if kind
-// is one.
-func runScripts(t *testing.T, dir string, kind registries.Kind) {
+// Directories of scripts.
+const (
+	localScripts    = "testdata/script/local"
+	registryScripts = "testdata/script/registry"
+	scenarios       = "testdata/scenarios"
+)
+
+// twoKinds are a registry with the referrers API and one without.
+func twoKinds() []registries.Kind {
+	return []registries.Kind{registries.Distribution, registries.Olareg}
+}
+
+// scriptsIn returns the scripts of a directory.
+func scriptsIn(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(filepath.FromSlash(dir), "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d scripts in %s, %v", len(files), dir, err)
+	}
+	return files
+}
+
+// runScripts runs scripts, each with a registry of its own if kind is one.
+func runScripts(t *testing.T, files []string, kind registries.Kind, mode cachemodes.Mode) {
 	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", dir),
+		Files:               files,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                commands(),
-		Setup:               func(env *testscript.Env) error { return setUp(env, kind) },
+		Setup:               func(env *testscript.Env) error { return setUp(env, kind, mode) },
 		Condition: func(cond string) (bool, error) {
 			switch cond {
 			case "referrers-api":
@@ -90,6 +110,8 @@ func runScripts(t *testing.T, dir string, kind registries.Kind) {
 				return kind.ListsArtifactTypes(), nil
 			case "catalog":
 				return kind.Catalog(), nil
+			case "kept":
+				return mode == cachemodes.AsWritten, nil
 			case "root":
 				return os.Geteuid() == 0, nil
 			default:
@@ -100,7 +122,7 @@ func runScripts(t *testing.T, dir string, kind registries.Kind) {
 }
 
 // setUp gives a script an empty home directory and its registry.
-func setUp(env *testscript.Env, kind registries.Kind) error {
+func setUp(env *testscript.Env, kind registries.Kind, mode cachemodes.Mode) error {
 	home := filepath.Join(env.WorkDir, "home")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
@@ -115,6 +137,9 @@ func setUp(env *testscript.Env, kind registries.Kind) error {
 		return err
 	}
 	if err := os.Symlink(self, filepath.Join(bin, atProgram)); err != nil {
+		return err
+	}
+	if err := setUpMode(env, filepath.Join(bin, modeProgram), self, mode); err != nil {
 		return err
 	}
 	env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))

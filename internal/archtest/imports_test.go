@@ -21,7 +21,7 @@ const module = "github.com/notaryv2/notation"
 func floors() [][]string {
 	return [][]string{
 		{"reason"},
-		{"internal/strictjson", "internal/atomicfile"},
+		{"internal/strictjson", "internal/atomicfile", "internal/cachedir"},
 		{"internal/dn"},
 		{"internal/certchain"},
 		{"envelope"},
@@ -35,7 +35,7 @@ func floors() [][]string {
 		{"bundle"},
 		{"audit/report"},
 		{"internal/config"},
-		{"internal/testpki", "internal/testoras", "internal/crashtest", "internal/archtest"},
+		{"internal/testpki", "internal/testoras", "internal/crashtest", "internal/cachemodes", "internal/cachemodes/everymode", "internal/archtest"},
 		{"internal/cli"},
 		{"cmd/notation"},
 	}

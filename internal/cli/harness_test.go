@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -21,6 +20,8 @@ type user struct {
 	home string
 	vars map[string]string
 	env  cli.Env // defaults for each run; streams and Getenv are set by run
+
+	changes bool // what commands give depends on how often they are run
 }
 
 func newUser(t *testing.T) *user {
@@ -44,14 +45,8 @@ func (u *user) run(args ...string) result { return u.runWith(u.t.Context(), "", 
 
 func (u *user) runWith(ctx context.Context, stdin string, args ...string) result {
 	u.t.Helper()
-	var stdout, stderr bytes.Buffer
-	env := u.env
-	if env.Stdin == nil {
-		env.Stdin = strings.NewReader(stdin)
-	}
-	env.Stdout, env.Stderr = &stdout, &stderr
-	env.Getenv = func(name string) string { return u.vars[name] }
-	r := result{t: u.t, args: args, code: cli.Run(ctx, args, env), stdout: stdout.String(), stderr: stderr.String()}
+	got := u.inCacheMode(ctx, stdin, args)
+	r := result{t: u.t, args: args, code: got.Code, stdout: got.Stdout, stderr: got.Stderr}
 	if r.code != 0 && strings.Contains(r.stdout, "Successfully") && len(args) < 4 {
 		u.t.Errorf("%v exits with %d and claims success:\n%s", args, r.code, r.stdout)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/notaryv2/notation"
+	"github.com/notaryv2/notation/internal/cachemodes/everymode"
 	"github.com/notaryv2/notation/internal/testpki"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/oci/layout"
@@ -72,7 +73,7 @@ func TestDamagedIsNotUnsigned(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			verdict, err := v.Verify(t.Context(), repo, ref)
+			verdict, err := everymode.Verify(t, v, repo, ref)
 			if !errors.Is(err, notation.ErrUnsigned) || verdict.Accepted() != nil {
 				t.Fatalf("before it is signed: %v", err)
 			}
@@ -89,7 +90,7 @@ func TestDamagedIsNotUnsigned(t *testing.T) {
 				if err := tt.damage(sign(n)); err != nil {
 					t.Fatal(err)
 				}
-				verdict, err = v.Verify(t.Context(), repo, ref)
+				verdict, err = everymode.Verify(t, v, repo, ref)
 				if !errors.Is(err, notation.ErrUndecided) || reason.Of(errors.Unwrap(err)) != reason.OCILayoutEntry && reason.Of(err) != reason.OCILayoutEntry {
 					t.Errorf("%d damaged: %v", n+1, err)
 				}
@@ -102,7 +103,7 @@ func TestDamagedIsNotUnsigned(t *testing.T) {
 				}
 			}
 			sign(2)
-			if verdict, err = v.Verify(t.Context(), repo, ref); err != nil || verdict.Accepted() == nil {
+			if verdict, err = everymode.Verify(t, v, repo, ref); err != nil || verdict.Accepted() == nil {
 				t.Errorf("beside a good one: %v", err)
 			}
 		})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/notaryv2/notation"
 	"github.com/notaryv2/notation/envelope"
+	"github.com/notaryv2/notation/internal/cachemodes/everymode"
 	"github.com/notaryv2/notation/internal/testpki"
 	"github.com/notaryv2/notation/oci"
 	"github.com/notaryv2/notation/oci/layout"
@@ -156,7 +157,7 @@ func TestVerifyORAS(t *testing.T) {
 			w.image, w.other = w.putImage("v1", "1"), w.putImage("v2", "2")
 			tt.store(t, w)
 			r := open(t, w.orasRegistry, Options{})
-			verdict, err := verifierOf(t, chain).Verify(t.Context(), r, refOf(t, r, "@"+string(w.image.Digest)))
+			verdict, err := everymode.Verify(t, verifierOf(t, chain), r, refOf(t, r, "@"+string(w.image.Digest)))
 			if tt.want == nil {
 				if err != nil || verdict.Accepted() == nil {
 					t.Fatalf("not verified: %v", err)

@@ -21,9 +21,10 @@ import (
 // tokenFiles keeps tokens between runs, in a directory of the user's own: one
 // file, readable by nobody else, for each registry and set of scopes. A token is
 // kept only if the token service has said how long it holds, and is used only
-// with the credential that it was given for, without which the files say nothing
-// about it. Whatever goes wrong costs a request for a token. A nil tokenFiles
-// keeps nothing.
+// for the registry and scopes, and with the credential, that it was given for:
+// who can move the files but not read them must not lead a token elsewhere.
+// Without the credential the files say nothing about it. Whatever goes wrong
+// costs a request for a token. A nil tokenFiles keeps nothing.
 type tokenFiles struct {
 	dir string
 	now func() time.Time
@@ -31,9 +32,9 @@ type tokenFiles struct {
 
 // tokenFile is the content of a file.
 type tokenFile struct {
-	Token      string    `json:"token"`
-	Expires    time.Time `json:"expires"`
-	Credential string    `json:"credential"` // see sum
+	Token   string    `json:"token"`
+	Expires time.Time `json:"expires"`
+	Binding string    `json:"binding"` // see bind
 }
 
 const (
@@ -82,8 +83,11 @@ func (t *tokenFiles) path(salt []byte, origin, scopes string) string {
 	return filepath.Join(t.dir, sum(salt, "token", origin, scopes)+tokenSuffix)
 }
 
-func credentialSum(salt []byte, c auth.Credential) string {
-	return sum(salt, "credential", c.Username, c.Password, c.RefreshToken, c.AccessToken)
+// bind returns the sum that ties what a file says to where and by whom it may be
+// used. It depends on all that the file's name does, as a file can be renamed.
+func (f *tokenFile) bind(salt []byte, origin, scopes string, c auth.Credential) string {
+	return sum(salt, "binding", origin, scopes, f.Token, f.Expires.UTC().Format(time.RFC3339Nano),
+		c.Username, c.Password, c.RefreshToken, c.AccessToken)
 }
 
 // load returns the token for a registry, as scheme://host, and scopes, or "".
@@ -108,7 +112,7 @@ func (t *tokenFiles) load(origin, scopes string, credential func() (auth.Credent
 		return ""
 	}
 	c, err := credential()
-	if err != nil || !hmac.Equal([]byte(credentialSum(salt, c)), []byte(f.Credential)) {
+	if err != nil || !hmac.Equal([]byte(f.bind(salt, origin, scopes, c)), []byte(f.Binding)) {
 		return ""
 	}
 	return f.Token
@@ -124,7 +128,9 @@ func (t *tokenFiles) save(origin, scopes, token string, holds time.Duration, c a
 	if salt == nil {
 		return
 	}
-	data, err := json.Marshal(tokenFile{token, t.now().Add(holds).UTC().Truncate(time.Second), credentialSum(salt, c)})
+	f := tokenFile{Token: token, Expires: t.now().Add(holds).UTC().Truncate(time.Second)}
+	f.Binding = f.bind(salt, origin, scopes, c)
+	data, err := json.Marshal(f)
 	if err != nil || len(data) > maxTokenFile {
 		return
 	}

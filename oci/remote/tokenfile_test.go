@@ -184,7 +184,7 @@ func TestTokenFileDamage(t *testing.T) {
 		}, now, ""},
 		"short salt":    {func(d, _ string) error { return os.Truncate(filepath.Join(d, saltFile), 3) }, now, ""},
 		"no salt":       {func(d, _ string) error { return os.Remove(filepath.Join(d, saltFile)) }, now, ""},
-		"another's sum": {func(_, p string) error { return replace(p, `"credential":"`, `"credential":"00`) }, now, ""},
+		"another's sum": {func(_, p string) error { return replace(p, `"binding":"`, `"binding":"00`) }, now, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
