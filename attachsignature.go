@@ -3,6 +3,8 @@ package notation
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"slices"
 	"time"
 
 	"github.com/notaryv2/notation/envelope"
@@ -56,7 +58,7 @@ func (d *DetachedSignature) CheckArtifact(artifact oci.Descriptor) error {
 // be for exactly that artifact.
 //
 // A signature that is attached already is not stored again: the same bare
-// signature over the same payload, with the time stamp that this one has or, if
+// signature over the same payload, under the same certificates, with the time stamp that this one has or, if
 // one is asked for, with one that leads to the same roots. If the signatures that
 // are there cannot all be looked at, nothing is stored.
 //
@@ -76,7 +78,7 @@ func AttachSignature(ctx context.Context, repo oci.Repository, ref oci.Reference
 	if err != nil {
 		return AttachedSignature{}, err
 	}
-	if err := d.checkManifest(ctx, repo, there.artifact); err != nil {
+	if err := d.CheckStored(ctx, repo, there.artifact); err != nil {
 		return AttachedSignature{}, err
 	}
 	a := &attacher{signed: d.signed, now: clockTime(o.Now), stamper: &stamper{
@@ -109,9 +111,10 @@ func AttachSignature(ctx context.Context, repo oci.Repository, ref oci.Reference
 	return result, nil
 }
 
-// checkManifest is CheckArtifact and looks into the manifest where only that can
-// tell the artifact type that was signed.
-func (d *DetachedSignature) checkManifest(ctx context.Context, repo oci.Repository, artifact oci.Descriptor) error {
+// CheckStored is [DetachedSignature.CheckArtifact] for an artifact of repo, and
+// looks into its manifest where only that can tell the artifact type that was
+// signed. Other errors are those of repo and of [oci.CheckManifest].
+func (d *DetachedSignature) CheckStored(ctx context.Context, repo oci.Repository, artifact oci.Descriptor) error {
 	if err := d.CheckArtifact(artifact); err != nil || d.signed.claims.Target.ArtifactType == "" || artifact.ArtifactType != "" {
 		return err
 	}
@@ -148,14 +151,17 @@ func (a *attacher) stamp(ctx context.Context) error {
 	return a.stamper.countersign(ctx, &a.signed)
 }
 
-// same reports whether a signature that is there is this one.
+// same reports whether a signature that is there is this one. The certificates are
+// not signed: others for the same key would hold as well, and lead to a root that
+// no verifier trusts.
 func (a *attacher) same(_ context.Context, other *attached) (bool, error) {
 	verified, err := open(other.envelope.MediaType, other.raw, certchain.Facts{})
 	if err != nil {
 		return false, nil
 	}
 	c, own := verified.Content(), &a.signed.claims
-	if other.envelope.MediaType != a.signed.mediaType || !bytes.Equal(c.Signature, own.Signature) || !bytes.Equal(c.Payload, own.Payload) {
+	if other.envelope.MediaType != a.signed.mediaType || !bytes.Equal(c.Signature, own.Signature) || !bytes.Equal(c.Payload, own.Payload) ||
+		!slices.EqualFunc(c.Chain, own.Chain, (*x509.Certificate).Equal) {
 		return false, nil
 	}
 	if a.stamper.client == nil {

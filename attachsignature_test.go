@@ -3,6 +3,7 @@ package notation_test
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -231,5 +232,48 @@ func TestAttachSignatureWarns(t *testing.T) {
 		if err != nil || len(a.Warnings) != len(tt.warnings) || len(a.Warnings) > 0 && reason.Of(a.Warnings[0]) != tt.warnings[0] {
 			t.Errorf("%+v: %v", a.Warnings, err)
 		}
+	}
+}
+
+// What is unsigned in an envelope is anybody's: the bare signature under the
+// certificates of a stranger, who has had the same key certified, is not the
+// signature that is to be attached, whatever the listing says of it. No verifier
+// who trusts the signer would accept it.
+func TestAttachSignatureUnderOtherCertificates(t *testing.T) {
+	t.Parallel()
+	chain := testpki.New(t, testpki.Options{Algorithm: "ec-256"})
+	stranger := testpki.New(t, testpki.Options{Algorithm: "ec-256", Name: "stranger", KeySet: 2})
+	for name, annotations := range map[string]map[string]string{"says nothing": nil, "lies": thumbprints(chain)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			repo := newFakeRepo()
+			artifact := repo.push("v1", imageManifest)
+			env := seal(t, chain, envelope.Request{Target: artifact})
+			var jws map[string]any
+			if err := json.Unmarshal(env, &jws); err != nil {
+				t.Fatal(err)
+			}
+			issuer := stranger.Certs[1]
+			leaf := testpki.Reissue(t, chain.Leaf(), issuer, stranger.Keys[1])
+			var x5c [][]byte
+			for _, c := range append([]*x509.Certificate{leaf}, stranger.Certs[1:]...) {
+				x5c = append(x5c, c.Raw)
+			}
+			header, _ := jws["header"].(map[string]any)
+			header["x5c"] = x5c
+			forged, err := json.Marshal(jws)
+			if err != nil {
+				t.Fatal(err)
+			}
+			openSignature(t, forged) // holds by itself
+			repo.attachEnvelope(t, artifact, forged, annotations)
+			a, err := notation.AttachSignature(t.Context(), repo, byDigest(t, artifact), openSignature(t, env), notation.AttachOptions{})
+			if err != nil || a.Already {
+				t.Errorf("%+v, %v", a, err)
+			}
+			if _, err := verifierFor(t, chain).Verify(t.Context(), repo, byDigest(t, artifact)); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -231,6 +231,6 @@ func (o *SignOptions) strictJudge(root *x509.Certificate, scheme envelope.Scheme
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{Stores: trust.NewMemoryStores(anchors), Revocation: o.Revocation, Metadata: o.Metadata, Cache: o.Cache}
+	v := &Verifier{Stores: trust.NewMemoryStores(anchors), Revocation: o.Revocation, Metadata: o.Metadata, Cache: o.Cache, Now: o.Now}
 	return newJudge(v, statement, clockTime(o.Now)), nil
 }

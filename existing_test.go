@@ -38,12 +38,16 @@ func renewed(t testing.TB, chain *testpki.Chain, bend func(*x509.Certificate), k
 	return &testpki.Chain{Key: k, Certs: append([]*x509.Certificate{leaf}, chain.Certs[1:]...)}
 }
 
-// TestSkipIfSigned tells which signatures make another one superfluous.
+// TestSkipIfSigned tells which signatures make another one superfluous, with a
+// listing that says the truth about their certificates, and one that says that all
+// are under our root.
 func TestSkipIfSigned(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	chain := testpki.New(t, testpki.Options{})
 	stranger := testpki.New(t, testpki.Options{Name: "stranger", KeySet: 1})
+	impostor := testpki.New(t, testpki.Options{KeySet: 1}) // with our names
+	ownKey := &testpki.Chain{Key: chain.Key, Certs: append([]*x509.Certificate{testpki.Reissue(t, chain.Leaf(), stranger.Certs[1], stranger.Keys[1])}, stranger.Certs[1:]...)}
 	tsa := newTSA(t, now, testpki.Options{})
 	otherTSA := newTSA(t, now, testpki.Options{})
 	otherTSA.Chain = testpki.New(t, testpki.Options{Name: "stranger", KeySet: 2, TSA: true})
@@ -65,6 +69,8 @@ func TestSkipIfSigned(t *testing.T) {
 		{"renewed, another key", chain, o{}, renewed(t, chain, nil, 7), o{}, true},
 		{"another subject", chain, o{}, renewed(t, chain, func(c *x509.Certificate) { c.RawSubject, c.Subject.CommonName = nil, "other" }, 0), o{}, false},
 		{"another root", stranger, o{}, chain, o{}, false},
+		{"other keys under our names", impostor, o{}, chain, o{}, false},
+		{"our key, certified by a stranger", ownKey, o{}, chain, o{}, false},
 		{"another format", chain, o{MediaType: envelope.MediaTypeCOSE}, chain, o{}, true},
 		{"another scheme", chain, o{Scheme: envelope.SchemeSigningAuthority}, chain, o{Scheme: envelope.SchemeX509}, false},
 		{"the same other scheme", chain, o{Scheme: envelope.SchemeSigningAuthority}, chain, o{Scheme: envelope.SchemeSigningAuthority}, true},
@@ -93,32 +99,38 @@ func TestSkipIfSigned(t *testing.T) {
 		{"demands a plugin", chain, o{VerificationPlugin: "p"}, chain, o{}, false},
 		{"another attribute asked for", chain, o{}, chain, o{Extended: []envelope.Attribute{{Key: "x", Value: "y"}}}, false},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			repo := newFakeRepo()
-			artifact := repo.push("v1", "artifact")
-			if tt.before.Revocation == nil {
-				tt.before.Revocation = answers(good, good)
-			}
-			if tt.now.Revocation == nil {
-				tt.now.Revocation = answers(good, good)
-			}
-			there := repo.signAs(t, artifact, tt.first, tt.before)
-			tt.now.SkipIfSigned = true
-			signed, err := notation.Sign(t.Context(), repo, reference(t, scope+":v1"), signerFor(t, tt.then), tt.now)
-			if err != nil || signed.Skipped != tt.wantSkipped || signed.Artifact.Digest != artifact.Digest {
-				t.Fatalf("skipped %v, want %v: %v", signed.Skipped, tt.wantSkipped, err)
-			}
-			if n := len(repo.listings[artifact.Digest]); tt.wantSkipped && (n != 1 || signed.Signature.Digest != there.Digest || signed.Envelope.Size == 0) || !tt.wantSkipped && n != 2 {
-				t.Errorf("%d signatures, result %+v", n, signed)
-			}
-			if tt.wantSkipped && (signed.Timestamp != nil) != (tt.now.Timestamp != nil) {
-				t.Errorf("time stamp %+v", signed.Timestamp)
-			}
-			if _, err := oci.ParseSignatureManifest(repo.content[signed.Signature.Digest], artifact.Digest); err != nil {
-				t.Error(err)
-			}
-		})
+		for _, lies := range []bool{false, true} {
+			t.Run(fmt.Sprint(tt.name, ", listed under our root: ", lies), func(t *testing.T) {
+				t.Parallel()
+				tt := tt
+				repo := newFakeRepo()
+				artifact := repo.push("v1", "artifact")
+				if tt.before.Revocation == nil {
+					tt.before.Revocation = answers(good, good)
+				}
+				if tt.now.Revocation == nil {
+					tt.now.Revocation = answers(good, good)
+				}
+				there := repo.signAs(t, artifact, tt.first, tt.before)
+				if lies {
+					repo.listings[artifact.Digest][0].Annotations = thumbprints(tt.then)
+				}
+				tt.now.SkipIfSigned = true
+				signed, err := notation.Sign(t.Context(), repo, reference(t, scope+":v1"), signerFor(t, tt.then), tt.now)
+				if err != nil || signed.Skipped != tt.wantSkipped || signed.Artifact.Digest != artifact.Digest {
+					t.Fatalf("skipped %v, want %v: %v", signed.Skipped, tt.wantSkipped, err)
+				}
+				if n := len(repo.listings[artifact.Digest]); tt.wantSkipped && (n != 1 || signed.Signature.Digest != there.Digest || signed.Envelope.Size == 0) || !tt.wantSkipped && n != 2 {
+					t.Errorf("%d signatures, result %+v", n, signed)
+				}
+				if tt.wantSkipped && (signed.Timestamp != nil) != (tt.now.Timestamp != nil) {
+					t.Errorf("time stamp %+v", signed.Timestamp)
+				}
+				if _, err := oci.ParseSignatureManifest(repo.content[signed.Signature.Digest], artifact.Digest); err != nil {
+					t.Error(err)
+				}
+			})
+		}
 	}
 }
 
@@ -238,5 +250,27 @@ func TestSkipIfSignedAmongOthers(t *testing.T) {
 		if err != nil || !signed.Skipped || signed.Envelope.Digest != digest.FromBytes(env) {
 			t.Fatalf("%+v: %v", signed, err)
 		}
+	}
+}
+
+// TestSkipIfSignedByItsClock asks about revocation by the clock of the options:
+// answers of their time hold.
+func TestSkipIfSignedByItsClock(t *testing.T) {
+	t.Parallel()
+	later := time.Now().Add(6 * time.Hour)
+	r := &responder{t: t, at: later.Add(-time.Minute)}
+	address, _ := serve(t, r)
+	chain := testpki.New(t, testpki.Options{Modify: names(address)})
+	r.mu.Lock()
+	r.chains = []*testpki.Chain{chain}
+	r.mu.Unlock()
+	repo := newFakeRepo()
+	artifact := repo.push("v1", "artifact")
+	repo.signAs(t, artifact, chain, notation.SignOptions{})
+	signed, err := notation.Sign(t.Context(), repo, byDigest(t, artifact), signerFor(t, chain), notation.SignOptions{
+		SkipIfSigned: true, Now: func() time.Time { return later },
+	})
+	if err != nil || !signed.Skipped {
+		t.Errorf("%+v, %v", signed, err)
 	}
 }

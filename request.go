@@ -146,7 +146,8 @@ func ParseRequest(data []byte) (*SigningRequest, error) {
 
 // check compares the parts of a request with each other.
 func (r *SigningRequest) check() error {
-	if r.requested == "" || len(r.requested) > maxRequestName || len(r.name) > maxRequestName || !strings.HasSuffix("@"+r.name, "@"+string(r.artifact.Digest)) {
+	if r.requested == "" || len(r.requested) > maxRequestName || len(r.name) > maxRequestName || !strings.HasSuffix("@"+r.name, "@"+string(r.artifact.Digest)) ||
+		hasOtherDigest(r.requested, r.artifact.Digest) {
 		return reason.Errorf(reason.SignRequest, "a name in the signing request is empty, longer than %d bytes, or of another digest than the artifact", maxRequestName).
 			WithHint("Prepare the request again.")
 	}
@@ -165,6 +166,13 @@ func (r *SigningRequest) check() error {
 		return wrong(err)
 	}
 	return nil
+}
+
+// hasOtherDigest reports whether a reference names something by its digest, and
+// something else: no repository resolves it to that.
+func hasOtherDigest(reference string, artifact digest.Digest) bool {
+	d, err := oci.ParseDigest(reference[strings.LastIndexByte(reference, '@')+1:])
+	return err == nil && d != artifact
 }
 
 // Encode returns the request as the text of a file, always the same for the

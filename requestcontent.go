@@ -43,11 +43,13 @@ func contentOf(mediaType string, m oci.Manifest, raw []byte) (RequestContent, er
 		Config *content  `json:"config"`
 		Layers []content `json:"layers"`
 		Blobs  []content `json:"blobs"` // of ORAS artifact manifests
+		// Those of an index, which this is none of.
+		Manifests strictjson.Raw `json:"manifests"`
 	}
 	if err := strictjson.UnmarshalOpen(raw, &w); err != nil {
 		return RequestContent{}, reason.Wrap(reason.SignRequestArtifact, err, "its list of layers is malformed")
 	}
-	if len(w.Layers) > 0 && len(w.Blobs) > 0 {
+	if len(w.Layers) > 0 && len(w.Blobs) > 0 || w.Manifests != nil {
 		return RequestContent{}, reason.Errorf(reason.SignRequestArtifact, "it has the lists of two kinds of manifests")
 	}
 	checked := func(w content) (oci.Descriptor, error) {

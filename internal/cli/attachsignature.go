@@ -87,7 +87,7 @@ func (a *app) attachSignatures(ctx context.Context, cmd *cobra.Command, o *attac
 		return nil, err
 	}
 	doc.Name, doc.Artifact = t.name(artifact.Digest), newDescriptor(artifact)
-	if err := doc.each(ctx, func(i int) error { return signatures[i].CheckArtifact(artifact) }); err != nil {
+	if err := doc.each(ctx, func(i int) error { return signatures[i].CheckStored(ctx, repo, artifact) }); err != nil {
 		return doc, err
 	}
 	a.recommendDigest(t, artifact.Digest)

@@ -172,6 +172,10 @@ func TestReferenceLists(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	f.done()
+	if f, err = a.openReferences(t.Context(), path); err != nil { // nothing of which was read
+		t.Fatal(err)
+	}
+	f.done()
 	if _, err := collect(f.references()); reason.Of(err) != reason.ConfigRead {
 		t.Errorf("a closed file: %v", err)
 	}

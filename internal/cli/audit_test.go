@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -226,12 +227,13 @@ func TestVerifyInParallel(t *testing.T) {
 	u.ok(append([]string{"sign", "-k", "acme"}, refs...)...)
 	var now, most atomic.Int64
 	all := make(chan struct{})
+	enough := sync.OnceFunc(func() { close(all) })
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "/referrers/") {
 			n := now.Add(1)
 			defer now.Add(-1)
 			if most.Store(max(most.Load(), n)); n == 16 {
-				close(all)
+				enough()
 			}
 			select {
 			case <-all:

@@ -41,7 +41,7 @@ func (a *app) openReferences(ctx context.Context, name string) (*referenceFile, 
 			if err != nil {
 				return nil, reason.Wrap(reason.ConfigRead, pathCause(err), "%q could not be opened", name).WithHint("check its permissions")
 			}
-			return &referenceFile{name: name, from: f, size: info.Size(), done: func() { _ = f.Close() }}, nil
+			return &referenceFile{name: name, from: steady(f, info.Size()), size: info.Size(), done: func() { _ = f.Close() }}, nil
 		}
 	}
 	var data []byte
@@ -58,7 +58,7 @@ func (a *app) openReferences(ctx context.Context, name string) (*referenceFile, 
 }
 
 func (f *referenceFile) references() iter.Seq2[reference, error] {
-	return references(io.NewSectionReader(f.from, 0, f.size), f.name)
+	return whole(references(io.NewSectionReader(f.from, 0, f.size), f.name))
 }
 
 // references gives the references of a list, one a line. Empty lines and those
@@ -94,6 +94,28 @@ func references(r io.Reader, file string) iter.Seq2[reference, error] {
 				err = e.Err
 			}
 			yield(reference{}, reason.Wrap(reason.ConfigRead, err, "%q could not be read", file).WithHint("check the file"))
+		}
+	}
+}
+
+// whole holds each reference back until it is known that its line has an end:
+// where a file cannot be read on, the last line may be cut off, and what is left
+// of it may name something else.
+func whole(lines iter.Seq2[reference, error]) iter.Seq2[reference, error] {
+	return func(yield func(reference, error) bool) {
+		var last *reference
+		for line, err := range lines {
+			if err != nil {
+				yield(reference{}, err)
+				return
+			}
+			if last != nil && !yield(*last, nil) {
+				return
+			}
+			last = &line
+		}
+		if last != nil {
+			yield(*last, nil)
 		}
 	}
 }

@@ -99,6 +99,7 @@ func TestCopyRequiresUnanswered(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		return true
 	})
+	c.changes = true // the front answers the first time
 	r := c.run("copy", "-o", "json", "--ca-cert", c.acme.root, "--require-artifact-type", "sbom/example", front+"/app:v1", dst.host+"/app:v1").want(3, "Nothing was copied")
 	if doc := r.json(); at(doc, "error", "code") != "promote.required" || len(at(doc, "required").([]any)) != 2 {
 		t.Error(r.stdout)

@@ -202,12 +202,9 @@ func (a *app) sign(ctx context.Context, cmd *cobra.Command, o *signOptions, args
 	shown := &auditProgress{text: func(elapsed time.Duration) string { return run.progress.line(elapsed, list.count) }}
 	shown.start(a)
 	doc := &signDocument{beside: shown.beside}
-	err = run.all(ctx, list, doc)
+	doc.listErr = run.all(ctx, list, doc)
 	shown.done()
-	if endErr := doc.end(ctx, a); err == nil {
-		err = endErr
-	}
-	return doc, err
+	return doc, doc.end(ctx, a)
 }
 
 // share has the signatures of the run share what they can.

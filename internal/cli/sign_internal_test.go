@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -293,5 +295,39 @@ func TestSignListChanges(t *testing.T) {
 	r := &signRun{options: &signOptions{concurrency: 1}}
 	if err := r.all(t.Context(), l, &signDocument{}); reason.Of(err) != reason.OCIReference || !strings.Contains(err.Error(), "list:1") {
 		t.Error(err)
+	}
+}
+
+// cutOff is a file that cannot be read beyond what there is.
+type cutOff string
+
+func (c cutOff) ReadAt(p []byte, off int64) (int, error) {
+	return copy(p, c[min(int(off), len(c)):]), io.ErrUnexpectedEOF
+}
+
+// TestSignListCutOff signs nothing that half a line names.
+func TestSignListCutOff(t *testing.T) {
+	t.Parallel()
+	const text = "r.example/app:v1\nr.example/app:v12"
+	l := &signList{options: &targetOptions{}, file: &referenceFile{name: "list", from: cutOff(text), size: 100}}
+	var names []string
+	var last error
+	for target, err := range l.targets() {
+		if last = err; err == nil {
+			names = append(names, target.typed)
+		}
+	}
+	if !slices.Equal(names, []string{"r.example/app:v1"}) || !errors.Is(last, io.ErrUnexpectedEOF) {
+		t.Errorf("%q, %v", names, last)
+	}
+	l.file = &referenceFile{name: "list", from: strings.NewReader(text), size: int64(len(text))}
+	n := 0
+	for _, err := range l.targets() {
+		if n++; err != nil {
+			t.Error(err)
+		}
+		if n == 1 {
+			break // the rest is not asked for
+		}
 	}
 }

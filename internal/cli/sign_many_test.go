@@ -1,14 +1,18 @@
 package cli_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -129,7 +133,9 @@ func TestSignManyFailures(t *testing.T) {
 	if n := strings.Count(r.stderr, "Error: "); n != 101 {
 		t.Errorf("%d errors", n)
 	}
-	doc := u.runWith(t.Context(), list.String(), "sign", "-k", "acme", "-o", "json", "--from-file", "-").want(2).json()
+	mixed := u.runWith(t.Context(), list.String(), "sign", "-k", "acme", "-o", "json", "--from-file", "-").want(2)
+	loadSchemas(t).check(mixed)
+	doc := mixed.json()
 	if at(doc, "signed", 149, "error", "code") != "oci.not-found" || at(doc, "signed", 150, "error") != nil || at(doc, "signed", 151, "error", "code") != "oci.tag-mismatch" ||
 		at(doc, "error", "code") != "oci.tag-mismatch" {
 		t.Errorf("%v %v", at(doc, "error"), at(doc, "signed", 151))
@@ -162,7 +168,9 @@ func TestSignManyInterrupted(t *testing.T) {
 		return false
 	})
 	file := u.write("list", strings.ReplaceAll(list, reg.host, front))
-	doc := v.run("sign", "-k", "acme", "-o", "json", "--from-file", file).want(3, "nterrupted", "artifacts signed", "left", "--skip-if-signed").json()
+	interrupted := v.run("sign", "-k", "acme", "-o", "json", "--from-file", file).want(3, "nterrupted", "artifacts signed", "left", "--skip-if-signed")
+	loadSchemas(t).check(interrupted)
+	doc := interrupted.json()
 	signed := 0
 	for i, d := range digests {
 		is := at(doc, "signed", i, "signature") != nil
@@ -296,6 +304,8 @@ func TestSignManyUnheard(t *testing.T) {
 	u.newSigner("acme", testpki.Options{})
 	reg := newRegistry(t)
 	list, digests := reg.many(2000)
+	var stderr bytes.Buffer
+	u.env.Stderr = &stderr
 	code := u.runTo(&brokenWriter{1000}, list, "sign", "-k", "acme", "--concurrency", "2", "--from-file", "-")
 	if code != 3 {
 		t.Errorf("exit code %d", code)
@@ -306,5 +316,76 @@ func TestSignManyUnheard(t *testing.T) {
 	}
 	if signed == len(digests) {
 		t.Error("everything was signed all the same")
+	}
+	if want := fmt.Sprintf("could not all be written to standard output: %d artifacts signed, and %d left", signed, len(digests)-signed); !strings.Contains(stderr.String(), want) {
+		t.Errorf("%q is not in %s", want, stderr.String())
+	}
+}
+
+// TestSignManyListChanges has somebody write to the list while it is worked off.
+// What was not there when it was checked is not signed, nor is the password sent
+// to where it says, and what is gone is missed.
+func TestSignManyListChanges(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(list, stranger string) string{
+		"shorter": func(list, _ string) string { return list[:len(list)/2] },
+		"stranger": func(list, stranger string) string {
+			return strings.ReplaceAll(list, "/app@", "/other@")[:len(list)-1000] + stranger
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			u := newUser(t)
+			u.newSigner("acme", testpki.Options{})
+			reg, other := newRegistry(t), newRegistry(t)
+			reg.user, reg.password = "me", "secret"
+			list, digests := reg.many(3000)
+			stranger := other.host + "/app@" + other.push("v1", "stranger") + "\n"
+			file := ""
+			var once sync.Once
+			front := reg.before(t, func(_ http.ResponseWriter, _ *http.Request) bool {
+				once.Do(func() {
+					if err := os.WriteFile(file, []byte(change(u.read(file), stranger)), 0o600); err != nil {
+						t.Error(err)
+					}
+				})
+				return false
+			})
+			file = u.write("list", strings.ReplaceAll(list, reg.host, front))
+			r := u.run("sign", "-k", "acme", "--concurrency", "2", "-u", "me", "-p", "secret", "--from-file", file).
+				want(2, "it has changed since it was read first", "of 3000 references were not begun", "--skip-if-signed")
+			signed := 0
+			for _, d := range digests {
+				signed += len(reg.referrers[d])
+			}
+			if n := strings.Count(r.stdout, "Successfully signed "+front+"/app@"); n != signed || n == 0 || n == len(digests) {
+				t.Errorf("%d are signed and %d told", signed, n)
+			}
+			if other.requests.Load() > 0 {
+				t.Error("a registry was asked that nobody has checked")
+			}
+		})
+	}
+}
+
+// TestSignManyOneLayout names one layout in several ways: it is one all the same.
+func TestSignManyOneLayout(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	u.newSigner("acme", testpki.Options{})
+	path, digest := u.layout("image")
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip(err)
+	}
+	args := []string{"sign", "-k", "acme", "--skip-if-signed", "--oci-layout"}
+	for range 5 {
+		for _, p := range []string{path, link, filepath.Dir(path) + "/./" + filepath.Base(path), path + "/"} {
+			args = append(args, p+"@"+digest)
+		}
+	}
+	r := u.run(args...).want(0)
+	if signed, skipped := strings.Count(r.stdout, "Successfully signed "), strings.Count(r.stdout, "Already signed "); signed != 1 || skipped != 19 {
+		t.Errorf("%d signed, %d skipped\n%s", signed, skipped, r.stdout)
 	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"iter"
+	"strconv"
 
 	"github.com/notaryv2/notation/reason"
 	"github.com/spf13/cobra"
@@ -58,6 +59,15 @@ func (a *app) signList(ctx context.Context, cmd *cobra.Command, o *targetOptions
 			"name an artifact as registry/repository@digest or registry/repository:tag, or give --from-file")
 	}
 	return l, nil
+}
+
+// changed completes the error of a list that could not be read again as it was,
+// when so many references had been given.
+func (l *signList) changed(err error, given int) error {
+	return reworded{
+		text: err.Error() + "; " + strconv.Itoa(l.count-given) + " of " + count(l.count, "reference") + " were not begun",
+		hint: "see to it that nothing writes to it, and run the command again with --skip-if-signed", err: err,
+	}
 }
 
 // done ends the use of the file.

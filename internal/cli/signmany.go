@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -85,10 +84,12 @@ func (r *signRun) dispatch(ctx context.Context, list *signList, queue chan<- cha
 		n = signIndexes
 	}
 	places := make(chan struct{}, n)
+	given := 0
 	for t, err := range list.targets() {
 		if err != nil {
-			return err // the list has changed since it was read first
+			return list.changed(err, given)
 		}
+		given++
 		next := make(chan signedTarget, 1)
 		queue <- next
 		select {
@@ -99,7 +100,7 @@ func (r *signRun) dispatch(ctx context.Context, list *signList, queue chan<- cha
 			next <- signedTarget{target: t, results: []signResult{r.unbegun(ctx, t)}}
 			continue
 		}
-		turn := r.turns.take(cmp.Or(t.path, t.ref.Name()))
+		turn := r.turns.take(placeOf(t))
 		go func() {
 			defer func() { <-places }()
 			next <- r.target(ctx, t, turn)
@@ -196,7 +197,11 @@ func (r *signRun) job(ctx context.Context, job signJob, repo oci.Repository, tur
 // inTurn has do ask a registry, within the time for one artifact, when it is its
 // turn.
 func (r *signRun) inTurn(ctx context.Context, t target, do func(context.Context) error) error {
-	err := r.pace.Do(ctx, cmp.Or(t.path, t.ref.Registry()), func(ctx context.Context) error {
+	lane := t.ref.Registry()
+	if t.path != "" {
+		lane = placeOf(t)
+	}
+	err := r.pace.Do(ctx, lane, func(ctx context.Context) error {
 		if r.each == 0 {
 			return do(ctx)
 		}
@@ -207,23 +212,49 @@ func (r *signRun) inTurn(ctx context.Context, t target, do func(context.Context)
 	return withHint(err, "run it again with --skip-if-signed when the registry works", reason.AuditRegistryDown)
 }
 
+// result is what is known of a manifest before it is signed.
+func (j signJob) result() signResult {
+	out := signResult{target: j.target}
+	out.Requested, out.Platform, out.Parent = j.requested, j.platform, j.parent
+	if d := j.target.ref.Digest(); d != "" {
+		out.Name = j.target.name(d)
+	}
+	return out
+}
+
+// seeWhetherStored is the remedy where it is not known whether a signature is
+// there: to sign anew would add another one.
+const seeWhetherStored = "see with 'notation list', or run it again with --skip-if-signed"
+
+// mayHaveArrived reports whether an error that a registry's answer to a push is,
+// or the lack of one, leaves open what has become of it.
+func mayHaveArrived(err error) bool {
+	switch reason.Of(err) {
+	case reason.RegistryUnreachable, reason.RegistryTimeout, reason.RegistryInterrupted, reason.RegistryUnavailable:
+		return true
+	}
+	return isTimeUp(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // result is what came of signing one manifest.
 func (r *signRun) result(ctx context.Context, job signJob, signed notation.Signed, err error, place *storage) signResult {
-	out := signResult{target: job.target}
-	out.Requested, out.Platform, out.Parent = job.requested, job.platform, job.parent
+	out := job.result()
 	if err == nil {
 		out.succeed(job.target, signed)
 		r.progress.add(signed.Skipped)
 		return out
 	}
-	if ended, stored := place.interrupted(); (ended || ctx.Err() != nil) && !isTimeUp(context.Cause(ctx)) {
-		if stored {
-			out.unsure = true
-			err = reason.Wrap(reason.UsageInterrupted, err, "interrupted while the signature was being stored, so that it may be there").
-				WithHint("see with 'notation list', or run it again with --skip-if-signed")
-		} else if exitCode(err) == exitUndecided {
-			return r.unbegunJob(ctx, job)
-		}
+	_, stored := place.interrupted()
+	undecided := exitCode(err) == exitUndecided
+	switch interrupted := ctx.Err() != nil && !isTimeUp(context.Cause(ctx)); {
+	case interrupted && undecided && stored:
+		out.unsure = true
+		err = reason.Wrap(reason.UsageInterrupted, err, "interrupted while the signature was being stored, so that it may be there").
+			WithHint(seeWhetherStored)
+	case interrupted && undecided:
+		return r.unbegunJob(ctx, job)
+	case stored && undecided && mayHaveArrived(err):
+		err = reworded{text: err.Error() + "; the signature was being stored, so that it may be there", hint: seeWhetherStored, err: err}
 	}
 	r.progress.failed.Add(1)
 	out.fail(r.options.signing.timestamps.hide(err))
@@ -237,8 +268,8 @@ func (r *signRun) unbegun(ctx context.Context, t target) signResult {
 }
 
 func (r *signRun) unbegunJob(ctx context.Context, job signJob) signResult {
-	out := signResult{target: job.target, notBegun: true}
-	out.Requested, out.Platform, out.Parent = job.requested, job.platform, job.parent
+	out := job.result()
+	out.notBegun = true
 	err := context.Cause(ctx)
 	if !isTimeUp(err) {
 		err = reason.Wrap(reason.UsageInterrupted, nil, "interrupted before it was signed").WithHint("run it again with --skip-if-signed")

@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/notaryv2/notation/envelope"
 	"github.com/notaryv2/notation/internal/testpki"
+	keys "github.com/notaryv2/notation/signer"
+	"github.com/opencontainers/go-digest"
 )
 
 // offline makes a request for image and signs it, on two machines.
@@ -180,6 +183,26 @@ func TestSignElsewhereRefuses(t *testing.T) {
 	u.ok("attach-signature", image, signature)
 }
 
+// typedSignature returns a file with a signature for what a tag names, as an
+// artifact of some type.
+func (u *user) typedSignature(r *registry, tag, artifactType string) string {
+	u.t.Helper()
+	c := testpki.New(u.t, testpki.Options{})
+	key, err := keys.New(c.Key, c.Certs)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	m := r.manifests[tag]
+	made, err := key.Sign(u.t.Context(), envelope.Request{
+		MediaType: envelope.MediaTypeJWS, SigningTime: c.Certs[0].NotBefore.Add(time.Hour),
+		Target: envelope.Descriptor{MediaType: m.mediaType, Digest: digest.FromBytes(m.content), Size: int64(len(m.content)), ArtifactType: artifactType},
+	})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	return u.write("typed", string(made.Envelope))
+}
+
 // If one file is no good, none is stored.
 func TestAttachSignatureAllOrNone(t *testing.T) {
 	t.Parallel()
@@ -191,7 +214,8 @@ func TestAttachSignatureAllOrNone(t *testing.T) {
 	reg.push("v2", "other")
 	_, first := u.offline(u, image, "-k", "acme")
 	_, second := u.offline(u, reg.host+"/app:v2", "-k", "acme")
-	for _, bad := range []string{second, u.write("damaged", strings.Replace(u.read(first), `"signature":"`, `"signature":"AAAA`, 1))} {
+	typed := u.typedSignature(reg, "v1", "x/y") // only the manifest says that the artifact is of another type
+	for _, bad := range []string{second, typed, u.write("damaged", strings.Replace(u.read(first), `"signature":"`, `"signature":"AAAA`, 1))} {
 		doc := u.run("attach-signature", "-o", "json", image, first, bad).want(2).json()
 		if at(doc, "attached", 0, "signature") != nil || at(doc, "attached", 0, "error") != nil || at(doc, "attached", 1, "error") == nil || len(reg.referrers) != 0 {
 			t.Errorf("%v", doc)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strconv"
 
@@ -36,6 +37,7 @@ type signDocument struct {
 	unsure                   []string
 	errs                     manyErrors
 	moreErrs                 int
+	listErr                  error // why the rest of the list is not known
 }
 
 type signedJSON struct {
@@ -72,7 +74,7 @@ func (s *signedJSON) succeed(t target, signed notation.Signed) {
 }
 
 func (s *signedJSON) text(p *page) {
-	if s.Name == "" {
+	if s.Signature == nil {
 		return // told as an error
 	}
 	if s.Skipped {
@@ -95,26 +97,23 @@ func (d *signDocument) add(a *app, t signedTarget) error {
 		}
 	}
 	p := &page{color: a.colours()}
+	var err error
 	for i := range t.results {
 		s := &t.results[i]
 		d.count(s)
-		if a.format != formatJSON {
+		switch {
+		case a.format != formatJSON:
 			s.text(p)
-			continue
-		}
-		line, err := marshal(s.signedJSON)
-		if err == nil {
-			err = d.spool.add(line)
-		}
-		if err != nil {
-			return err
+		case !s.notBegun || d.spool.failed == nil: // the others are many
+			err = errors.Join(err, d.keep(s))
 		}
 	}
 	switch {
+	case err != nil:
+		return err
 	case len(d.failed) > 0:
 		d.failed = append(d.failed, p.b.Bytes()...)
 	case p.b.Len() > 0:
-		var err error
 		d.beside(func() { _, err = a.env.Stdout.Write(p.b.Bytes()) })
 		if err != nil {
 			d.failed = p.b.Bytes()
@@ -122,6 +121,15 @@ func (d *signDocument) add(a *app, t signedTarget) error {
 		return err
 	}
 	return nil
+}
+
+// keep keeps the JSON form of a result. An error says that no more can be kept.
+func (d *signDocument) keep(s *signResult) error {
+	line, err := marshal(s.signedJSON)
+	if err != nil {
+		return err
+	}
+	return d.spool.add(line)
 }
 
 func (d *signDocument) count(s *signResult) {
@@ -135,6 +143,7 @@ func (d *signDocument) count(s *signResult) {
 		return
 	case s.unsure:
 		d.unsure = append(d.unsure, s.target.typed)
+		return
 	}
 	if s.err == nil {
 		return
@@ -159,30 +168,53 @@ func (d *signDocument) end(ctx context.Context, a *app) error {
 		d.errs = append(d.errs, refError{"", reworded{text: "there are " + strconv.Itoa(d.moreErrs) + " more errors, each in the result with --output json", err: d.errs.worst().err}})
 	}
 	if d.unbegun == 0 && len(d.unsure) == 0 || isTimeUp(context.Cause(ctx)) {
-		return d.errs.asError()
+		return d.withList(d.errs).asError()
 	}
-	if d.signed+d.skipped+len(d.errs) == 0 {
+	if d.signed+d.skipped+len(d.errs)+len(d.unsure) == 0 {
 		return reason.Errorf(reason.UsageInterrupted, "nothing was signed").WithHint("run it again")
 	}
 	for _, name := range d.unsure {
 		a.warn("%s may be signed, or not: its signature was being stored", named(name))
 	}
+	text := d.tally()
+	if len(d.failed) > 0 {
+		a.warn("what is signed could not all be written to standard output: %s", text) // where else would it be said
+	}
+	interrupted := error(reason.Errorf(reason.UsageInterrupted, "%s", text))
+	if err := d.spool.failed; err != nil {
+		interrupted = reason.Errorf(reason.UsageInterrupted, "there is no room for more results: %s; %s", err, text).
+			WithHint("make room where temporary files are, or name another directory for them with $TMPDIR")
+	}
+	if all := d.withList(d.errs); len(all) > 0 && exitCode(all) != exitUndecided {
+		return append(all, refError{"", interrupted})
+	}
+	for _, e := range d.errs {
+		a.warn("%s", e.Error()) // of an interrupted run one error is shown
+	}
+	return interrupted
+}
+
+// tally says what has become of the artifacts of an interrupted run.
+func (d *signDocument) tally() string {
 	text := count(d.signed, "artifact") + " signed"
 	if d.skipped > 0 {
 		text += ", " + strconv.Itoa(d.skipped) + " signed before"
 	}
-	if failed := len(d.errs) + max(d.moreErrs-1, 0) - len(d.unsure); failed > 0 {
+	if failed := len(d.errs) + max(d.moreErrs-1, 0); failed > 0 {
 		text += ", " + strconv.Itoa(failed) + " not signed because of errors"
 	}
 	if len(d.unsure) > 0 {
 		text += ", " + strconv.Itoa(len(d.unsure)) + " of which it is not known"
 	}
-	text += ", and " + strconv.Itoa(d.unbegun) + " left; run the command again with --skip-if-signed to sign the rest"
-	interrupted := error(reason.Errorf(reason.UsageInterrupted, "%s", text))
-	if len(d.errs) > 0 && exitCode(d.errs) != exitUndecided {
-		return append(d.errs, refError{"", interrupted})
+	return text + ", and " + strconv.Itoa(d.unbegun) + " left; run the command again with --skip-if-signed to sign the rest"
+}
+
+// withList adds to errors why there is no more of the list.
+func (d *signDocument) withList(errs manyErrors) manyErrors {
+	if d.listErr != nil {
+		errs = append(errs, refError{"", d.listErr})
 	}
-	return interrupted
+	return errs
 }
 
 func (d *signDocument) text(p *page) { p.raw(string(d.failed)) }

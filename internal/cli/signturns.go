@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -26,6 +27,22 @@ type signTurn struct {
 
 	known chan struct{}                   // closed when done is there
 	done  map[digest.Digest]chan struct{} // closed when the artifact has been signed, or has not
+}
+
+// placeOf names the repository of a target, or the layout, by one path however it
+// is spelled.
+func placeOf(t target) string {
+	if t.path == "" {
+		return t.ref.Name()
+	}
+	path, err := filepath.EvalSymlinks(t.path)
+	if err != nil {
+		path = t.path // it will be told when it is opened
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
 }
 
 // take enters a reference. It is to be called in the order of the references.

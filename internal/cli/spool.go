@@ -9,30 +9,49 @@ import (
 	"os"
 )
 
+// spoolWrite is how many bytes are written to the file of a spool at a time.
+const spoolWrite = 64 << 10
+
 // spool keeps lines until they can be printed: some in memory, and what does not
-// fit there in a temporary file, which goes with the process. Its zero value is
-// empty.
+// fit there in a temporary file, which goes with the process. Where that cannot be
+// written, nothing that was kept is lost: what comes then is held as well, so that
+// whoever adds it should come to an end. Its zero value is empty.
 type spool struct {
-	held  bytes.Buffer
-	file  *os.File
-	w     *bufio.Writer
-	close func() error
+	held    bytes.Buffer
+	file    *os.File
+	size    int64        // of what is in the file, in whole lines
+	pending bytes.Buffer // after these
+	failed  error        // why nothing more goes into the file; nil: it does
+	close   func() error
 }
 
-// add keeps a line, which holds no line break.
+// add keeps a line, which holds no line break. It is kept even with an error, which
+// says that there is no room for more.
 func (s *spool) add(line []byte) error {
-	if s.file == nil && s.held.Len()+len(line) >= maxSpooled {
-		if err := s.create(); err != nil {
-			return err
-		}
+	if s.file == nil && s.failed == nil && s.held.Len()+len(line) >= maxSpooled {
+		s.failed = s.create()
 	}
-	if s.file == nil {
-		s.held.Write(line)
-		s.held.WriteByte('\n')
-		return nil
+	to := &s.pending
+	if s.file == nil && s.failed == nil {
+		to = &s.held
 	}
-	_, err := s.w.Write(append(line, '\n'))
-	return err
+	to.Write(line)
+	to.WriteByte('\n')
+	if s.pending.Len() >= spoolWrite && s.failed == nil {
+		s.failed = s.flush()
+	}
+	return s.failed
+}
+
+// flush writes what is pending. What a full disk has taken of it only in part is
+// not looked at when the lines are read.
+func (s *spool) flush() error {
+	if _, err := s.file.WriteAt(s.pending.Bytes(), s.size); err != nil {
+		return err
+	}
+	s.size += int64(s.pending.Len())
+	s.pending.Reset()
+	return nil
 }
 
 func (s *spool) create() error {
@@ -49,25 +68,22 @@ func (s *spool) create() error {
 		}
 		return err
 	}
-	s.file, s.w = f, bufio.NewWriter(f)
+	s.file = f
 	return nil
 }
 
 // lines gives all lines, and sets err where that fails. The spool is empty then.
 func (s *spool) lines(err *error) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		in := io.Reader(&s.held)
+		in := []io.Reader{&s.held}
 		if s.file != nil {
 			defer func() { *err = errors.Join(*err, s.close()) }()
-			if *err = errors.Join(*err, s.w.Flush()); *err != nil {
-				return
-			}
 			if _, *err = s.file.Seek(0, io.SeekStart); *err != nil {
 				return
 			}
-			in = io.MultiReader(in, s.file)
+			in = append(in, io.LimitReader(s.file, s.size))
 		}
-		lines := bufio.NewReader(in)
+		lines := bufio.NewReader(io.MultiReader(append(in, &s.pending)...))
 		for {
 			line, readErr := lines.ReadBytes('\n')
 			if readErr == io.EOF {

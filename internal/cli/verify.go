@@ -128,8 +128,8 @@ func (a *app) verify(ctx context.Context, cmd *cobra.Command, o *verifyOptions, 
 	}
 	o.targets.registry.stateless = o.judge.trust.stateless()
 	long, err := o.isLong(ctx, a, cmd, len(args))
-	if o.targets.list != nil {
-		defer o.targets.list.done()
+	if list := o.targets.list; list != nil {
+		defer list.done()
 	}
 	switch {
 	case err != nil:
@@ -215,25 +215,22 @@ func (v verdictJSON) shownName() string {
 
 // verifyAll verifies the targets, some at a time, and keeps their order.
 func verifyAll(ctx context.Context, targets []target, parallel int, verify func(context.Context, target) []notation.Decision) *verifyDocument {
-	all := make([][]notation.Decision, len(targets))
+	all := make([][]verdictJSON, len(targets))
 	var group errgroup.Group
 	group.SetLimit(parallel)
 	for i, t := range targets {
 		group.Go(func() error {
-			all[i] = verify(ctx, t)
+			decisions := verify(ctx, t)
+			for k, d := range decisions {
+				v := newVerdict(t, d.Verdict, d.Err)
+				v.more, v.MoreSignatures = k > 0, hold(d.Verdict, len(targets)*len(decisions))
+				all[i] = append(all[i], v)
+			}
 			return nil
 		})
 	}
 	_ = group.Wait() // its functions return no errors
-	doc := &verifyDocument{Verdicts: make([]verdictJSON, 0, len(targets))}
-	for i, decisions := range all {
-		for k, d := range decisions {
-			v := newVerdict(targets[i], d.Verdict, d.Err)
-			v.more = k > 0
-			doc.Verdicts = append(doc.Verdicts, v)
-		}
-	}
-	return doc
+	return &verifyDocument{Verdicts: append([]verdictJSON{}, slices.Concat(all...)...)}
 }
 
 // verifyDocument is the result of verify.
@@ -252,6 +249,8 @@ type verdictJSON struct {
 	ExitCode  int               `json:"exitCode"`
 	Verdict   *notation.Verdict `json:"verdict,omitempty"`
 	Error     *errorJSON        `json:"error,omitempty"`
+
+	MoreSignatures int `json:"moreSignatures,omitempty"` // that do not pass and are not in the verdict; see hold
 
 	target target
 	more   bool // not the first of its target

@@ -53,6 +53,9 @@ func (v verdictJSON) text(p *page) {
 	if len(v.Verdict.Signatures) > 0 {
 		p.table("  ", signatureTable(v.Verdict.Signatures))
 	}
+	if v.MoreSignatures > 0 {
+		p.line("  %s", count(v.MoreSignatures, "more signature")+", not passed")
+	}
 	for _, f := range v.Verdict.Findings {
 		if f.Message != "" && f.Outcome != notation.Passed {
 			p.line("  %s: %s [%s]", f.Check, f.Message, f.Reason)
