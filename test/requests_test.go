@@ -93,7 +93,7 @@ func parseReference(t *testing.T, s string) oci.Reference {
 // digest at host.
 func pushTestImage(t *testing.T, r *registries.Registry, host string) oci.Reference {
 	t.Helper()
-	return parseReference(t, host+"/net-monitor@"+pushNamed(t, r, "net-monitor").Digest().String())
+	return parseReference(t, host+"/net-monitor@"+pushNamed(t, r, "net-monitor:v1").Digest().String())
 }
 
 // TestRequests counts round trips and looks for requests made twice.

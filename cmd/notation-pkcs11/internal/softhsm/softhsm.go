@@ -16,6 +16,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -272,10 +273,15 @@ func (k *Token) SetFlag(t testing.TB, flag uint) {
 	check(t, os.WriteFile(path, data, 0o600))
 }
 
-// Remove takes the token away, as if it were pulled out.
+// Remove takes the token away, as if it were pulled out. Another process may be
+// about to write into its directory, and so that goes out of the way first.
 func (k *Token) Remove(t testing.TB) {
 	t.Helper()
-	check(t, os.RemoveAll(k.dir))
+	aside := filepath.Join(filepath.Dir(store), "removed-"+filepath.Base(k.dir))
+	if err := os.Rename(k.dir, aside); !errors.Is(err, fs.ErrNotExist) {
+		check(t, err)
+	}
+	check(t, os.RemoveAll(aside))
 }
 
 // directory finds the directory of a token by its serial number. Others may be
