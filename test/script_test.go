@@ -108,6 +108,8 @@ func runScripts(t *testing.T, files []string, kind registries.Kind, mode cachemo
 				return kind.ReferrersAPI(), nil
 			case "lists-artifact-types":
 				return kind.ListsArtifactTypes(), nil
+			case "olareg":
+				return kind == registries.Olareg, nil
 			case "catalog":
 				return kind.Catalog(), nil
 			case "kept":
