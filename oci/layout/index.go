@@ -94,25 +94,20 @@ func addEntry(index, entry []byte, d digest.Digest) ([]byte, error) {
 		members = append(members, member{name: `"manifests"`})
 	}
 	members[i].value = appendElement(members[i].value, entry)
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range members {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(m.name)
-		b.WriteByte(':')
-		b.Write(m.value)
+	return indexOf(members)
+}
+
+// indexOf returns the index that the members make, if [parseIndex] reads it: a
+// member in another case that said nothing, such as a null, may contradict now.
+func indexOf(members []member) ([]byte, error) {
+	index := joinObject(members)
+	if _, err := parseIndex(index); err != nil {
+		return nil, reason.Wrap(reason.Of(err), err, "the index cannot be changed")
 	}
-	b.WriteByte('}')
-	// A member in another case that said nothing, such as a null, now contradicts.
-	if _, err := parseIndex(b.Bytes()); err != nil {
-		return nil, reason.Wrap(reason.Of(err), err, "an entry cannot be added to the index")
+	if len(index) > maxIndexSize {
+		return nil, reason.Errorf(reason.OCITooLarge, "index would be %d bytes long, more than the limit of %d", len(index), maxIndexSize)
 	}
-	if b.Len() > maxIndexSize {
-		return nil, reason.Errorf(reason.OCITooLarge, "index would be %d bytes long, more than the limit of %d", b.Len(), maxIndexSize)
-	}
-	return b.Bytes(), nil
+	return index, nil
 }
 
 // member is a member of a JSON object: its name in JSON, in the shortest form,

@@ -66,7 +66,7 @@ func mapEntries(index []byte, f func(e *indexEntry, raw []byte) ([]byte, error),
 		list = appendElement(list, last)
 	}
 	members[at].value = list
-	return joinObject(members), nil
+	return indexOf(members)
 }
 
 func none() ([]byte, error) { return nil, nil }

@@ -158,6 +158,9 @@ func FuzzEditIndex(f *testing.F) {
 			return
 		}
 		got, err := setTag(index, entry, "sha256:aa", "v1")
+		if reason.Of(err) == reason.OCILayoutIndex {
+			return // it would not be an index any more: see indexOf
+		}
 		if err != nil {
 			t.Fatalf("%v for %q", err, index)
 		}
