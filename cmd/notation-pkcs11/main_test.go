@@ -28,11 +28,12 @@ func TestMain(m *testing.M) {
 	softhsm.Main(m)
 }
 
-// environment is a getenv with the settings that most tests need.
+// environment is a getenv with the settings that most tests need. The locks are
+// those of package softhsm: what happens in this process minds the others', too.
 func environment(t testing.TB, more ...string) func(string) string {
 	t.Helper()
 	env := map[string]string{
-		"HOME": t.TempDir(), "NOTATION_CACHE": t.TempDir(),
+		"HOME": t.TempDir(), "NOTATION_CACHE": os.Getenv("NOTATION_CACHE"),
 		moduleVariable: softhsm.Module(), pin.Variable: softhsm.PIN,
 	}
 	for i := 0; i < len(more); i += 2 {
@@ -119,6 +120,51 @@ func TestDescribeAndSign(t *testing.T) {
 	softhsm.New(t, "plugin, wrong PIN").Put(t, softhsm.Object{ID: 1}, chain.Key, chain.Certs...)
 	_, err = sign("pkcs11:token=plugin,%20wrong%20PIN?pin-source=file:"+loose, "EC-256", "SHA-256")
 	faults(t, err, plugin.CodeAccessDenied, reason.TokenPINWrong, "Warning: the file", "0644")
+}
+
+// TestLocksAreGivenBack has requests end well and badly: other programs can log in
+// then, without waiting for the end of this one.
+func TestLocksAreGivenBack(t *testing.T) {
+	t.Parallel()
+	hsm := softhsm.New(t, "given back")
+	chain := testpki.New(t, testpki.Options{})
+	hsm.Put(t, softhsm.Object{ID: 1}, chain.Key, chain.Certs...)
+	hsm.Put(t, softhsm.Object{ID: 2}, testpki.New(t, testpki.Options{KeySet: 1}).Key)
+	hsm.Put(t, softhsm.Object{ID: 3, NoPublic: true, MayNotSign: true}, testpki.Key(t, "rsa-2048", 0))
+	if got := lockDir(environment(t)); got != softhsm.LockDir() {
+		t.Fatalf("the locks are in %s, and tests use %s", got, softhsm.LockDir())
+	}
+	for name, c := range map[string]struct {
+		id, pin, spec string
+		code          reason.Code // of describing the key
+		signs         bool
+	}{
+		"good":           {"token=given%20back;id=%01", softhsm.PIN, "EC-256", "", true},
+		"no PIN":         {"token=given%20back;id=%01", "", "EC-256", "", false},
+		"other kind":     {"token=given%20back;id=%01", softhsm.PIN, "EC-384", "", false},
+		"no certificate": {"token=given%20back;id=%02", softhsm.PIN, "EC-256", reason.TokenCertificateMissing, false},
+		"may not sign":   {"token=given%20back;id=%03", softhsm.PIN, "RSA-2048", reason.TokenKeyForbidden, false},
+		"no token":       {"token=gone", softhsm.PIN, "EC-256", reason.TokenMissing, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cache := t.TempDir() // where nobody else has locks
+			s := newSigning(environment(t, "NOTATION_CACHE", cache, pin.Variable, c.pin))
+			softhsm.Alone(t, func() {
+				_, err := s.DescribeKey(t.Context(), request("pkcs11:"+c.id))
+				if c.code != "" {
+					faults(t, err, codeFor(c.code), c.code)
+				} else if err != nil {
+					t.Error(err)
+				}
+				softhsm.Unlocked(t, filepath.Join(cache, "pkcs11"))
+				_, err = s.GenerateSignature(t.Context(), &plugin.GenerateSignatureRequest{KeyID: "pkcs11:" + c.id, KeySpec: c.spec, HashAlgorithm: "SHA-256", Payload: []byte("m")})
+				if (err == nil) != c.signs {
+					t.Error(err)
+				}
+				softhsm.Unlocked(t, filepath.Join(cache, "pkcs11"))
+			})
+		})
+	}
 }
 
 // attack: KEY-09

@@ -53,24 +53,42 @@ type signing struct {
 
 // DescribeKey implements plugin.KeyDescriber.
 func (s *signing) DescribeKey(ctx context.Context, r *plugin.DescribeKeyRequest) (*plugin.DescribeKeyResponse, error) {
-	answer, err := plugin.CryptoSigner{Open: s.open}.DescribeKey(ctx, r)
+	o := opening{signing: s}
+	defer o.release()
+	answer, err := plugin.CryptoSigner{Open: o.open}.DescribeKey(ctx, r)
 	return answer, s.fault(err)
 }
 
 // GenerateSignature implements plugin.RawSigner.
 func (s *signing) GenerateSignature(ctx context.Context, r *plugin.GenerateSignatureRequest) (*plugin.GenerateSignatureResponse, error) {
-	answer, err := plugin.CryptoSigner{Open: s.open}.GenerateSignature(ctx, r)
+	o := opening{signing: s}
+	defer o.release()
+	answer, err := plugin.CryptoSigner{Open: o.open}.GenerateSignature(ctx, r)
 	return answer, s.fault(err)
 }
 
+// opening is the work for one request.
+type opening struct {
+	*signing
+	module *token.Module // nil until it is loaded
+}
+
+// release lets other programs log in, whatever became of the request.
+func (o *opening) release() {
+	if o.module != nil {
+		o.module.Release()
+	}
+}
+
 // open finds the key and its chain. It does not log in if it need not: the
-// signer does, when it signs. The module is given back when the process ends.
-func (s *signing) open(ctx context.Context, id string, settings map[string]string) (crypto.Signer, []*x509.Certificate, error) {
+// signer does, when it signs. Others can log in again after release; the module
+// itself is given back when the process ends.
+func (o *opening) open(ctx context.Context, id string, settings map[string]string) (crypto.Signer, []*x509.Certificate, error) {
 	u, err := uri.Parse(id)
 	if err != nil {
 		return nil, nil, err
 	}
-	path, err := modulePath(u, settings, s.getenv)
+	path, err := modulePath(u, settings, o.getenv)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,11 +98,10 @@ func (s *signing) open(ctx context.Context, id string, settings map[string]strin
 			return nil, nil, err
 		}
 	}
-	module, err := s.load(ctx, path, lockDir(s.getenv))
-	if err != nil {
+	if o.module, err = o.load(ctx, path, lockDir(o.getenv)); err != nil {
 		return nil, nil, err
 	}
-	t, err := module.Open(u, pins(s.getenv, u.PINSource, func(text string) { s.warnings = append(s.warnings, text) }))
+	t, err := o.module.Open(u, pins(o.getenv, u.PINSource, func(text string) { o.warnings = append(o.warnings, text) }))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -97,7 +114,7 @@ func (s *signing) open(ctx context.Context, id string, settings map[string]strin
 			return nil, nil, err
 		}
 	}
-	chain, err := token.Chain(key.Public(), certs, s.now())
+	chain, err := token.Chain(key.Public(), certs, o.now())
 	if err != nil {
 		return nil, nil, err
 	}

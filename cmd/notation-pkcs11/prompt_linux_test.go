@@ -100,7 +100,7 @@ func atTerminal(t *testing.T, label string, times int) (*terminal, *exec.Cmd, *s
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(os.Environ(), hostRole+"="+strconv.Itoa(times), "EXAMPLE_PLUGINS="+dir,
-		"EXAMPLE_KEY=pkcs11:token="+label, moduleVariable+"="+softhsm.Module(), "NOTATION_CACHE="+t.TempDir(), "GORACE=atexit_sleep_ms=0")
+		"EXAMPLE_KEY=pkcs11:token="+label, moduleVariable+"="+softhsm.Module(), "GORACE=atexit_sleep_ms=0")
 	return newTerminal(t), cmd, hsm
 }
 

@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/gofrs/flock"
 
@@ -23,18 +25,21 @@ import (
 // reads in that moment finds half a token. Signing is not guarded.
 //
 // It is safe for concurrent use within a process, whose goroutines it does not
-// keep apart but for logging in. Locks end with the process.
+// keep apart but for logging in. Locks end with the process; until then
+// whoever looks has to say that it is done, or the others wait.
 type Guard struct {
 	dir  string
+	name string
 	file *flock.Flock
 	err  error         // why there is no file
 	turn chan struct{} // held while the lock changes
 }
 
 // NewGuard returns a guard with a lock in dir, which is made if it is missing,
-// for the user alone. name may be any text.
+// for the user alone. name may be any text; it says in messages what is guarded,
+// as in "module /usr/lib/m.so".
 func NewGuard(dir, name string) *Guard {
-	g := &Guard{dir: dir, turn: make(chan struct{}, 1)}
+	g := &Guard{dir: dir, name: name, turn: make(chan struct{}, 1)}
 	if dir == "" {
 		g.err = os.ErrNotExist
 		return g
@@ -44,6 +49,9 @@ func NewGuard(dir, name string) *Guard {
 	}
 	return g
 }
+
+// ForModule returns the guard of all programs that use the module of a path.
+func ForModule(dir, path string) *Guard { return NewGuard(dir, "module "+path) }
 
 // path returns the path of a file that is about what a text names.
 func (g *Guard) path(name, extension string) string {
@@ -85,21 +93,30 @@ func (g *Guard) Remember(token string, refused bool) error {
 	return f.Close()
 }
 
-// Look waits until nobody logs in, and lets nobody do so until Done. Where there
-// can be no lock it does nothing: to look without one is safe for the PIN.
+// Look waits until nobody logs in, and lets nobody do so until Done; whoever does
+// not call Done keeps all others from logging in as long as the process lives.
+// Where there can be no lock it does nothing: to look without one is safe for the
+// PIN. The error is a *reason.Error with the code token.interrupted; it does not
+// look then. That comes after 45 seconds at the latest.
 func (g *Guard) Look(ctx context.Context) error {
-	if err := g.take(ctx); err != nil {
+	waiting, cancel := context.WithTimeout(ctx, lookWait)
+	defer cancel()
+	if err := g.take(waiting); err != nil {
 		return err
 	}
 	defer func() { <-g.turn }()
-	g.look(ctx)
-	return ctx.Err()
+	return g.look(waiting)
 }
 
-func (g *Guard) look(ctx context.Context) {
-	if g.err == nil && !g.file.RLocked() {
-		_, _ = g.file.TryRLockContext(ctx, lockRetry)
+// look is Look for whoever has the turn.
+func (g *Guard) look(waiting context.Context) error {
+	if g.err != nil || g.file.RLocked() {
+		return nil
 	}
+	if _, err := g.file.TryRLockContext(waiting, lockRetry); err != nil && waiting.Err() != nil {
+		return g.waited(waiting.Err())
+	}
+	return nil
 }
 
 // Done ends Look.
@@ -112,40 +129,71 @@ func (g *Guard) Done() {
 }
 
 // Alone does something while no other program looks or is alone, and looks
-// afterwards. Without a lock it is not done. The error is that of do, or a
-// *reason.Error with the code token.pin-lock or token.interrupted.
+// afterwards, if it can, until Done. Without a lock it is not done. The error is
+// that of do, or a *reason.Error with the code token.pin-lock or, after four
+// minutes at the latest, token.interrupted. What is done has no such bound.
 func (g *Guard) Alone(ctx context.Context, do func() error) error {
-	if err := g.take(ctx); err != nil {
+	waiting, cancel := context.WithTimeout(ctx, aloneWait)
+	defer cancel()
+	if err := g.take(waiting); err != nil {
 		return err
 	}
 	defer func() { <-g.turn }()
-	err := g.err
-	if err == nil {
-		_ = g.file.Unlock()
-		_, err = g.file.TryLockContext(ctx, lockRetry)
+	if err := g.lock(waiting); err != nil {
+		return err
 	}
-	switch {
-	case ctx.Err() != nil:
-		return waited(ctx)
-	case err != nil:
-		return reason.Wrap(reason.TokenPINLock, err, "the lock that guards the PIN against wrong tries cannot be taken").
-			WithHint("Set $NOTATION_CACHE to a directory that you may write.")
+	defer g.lookAgain(ctx)
+	if ctx.Err() != nil {
+		return g.waited(ctx.Err())
 	}
-	defer g.look(ctx)
-	defer func() { _ = g.file.Unlock() }()
 	return do()
 }
 
-func (g *Guard) take(ctx context.Context) error {
+// lock takes the lock for this program alone, or has none.
+func (g *Guard) lock(waiting context.Context) error {
+	err := g.err
+	if err == nil {
+		_ = g.file.Unlock()
+		_, err = g.file.TryLockContext(waiting, lockRetry)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case waiting.Err() != nil:
+		return g.waited(waiting.Err())
+	}
+	return reason.Wrap(reason.TokenPINLock, err, "the lock that guards the PIN against wrong tries cannot be taken").
+		WithHint("Set $NOTATION_CACHE to a directory that you may write.")
+}
+
+// lookAgain lets others look and does so, too. What was to be done alone is done
+// by then, and so it is no fault if that takes too long.
+func (g *Guard) lookAgain(ctx context.Context) {
+	_ = g.file.Unlock()
+	waiting, cancel := context.WithTimeout(ctx, lookWait)
+	defer cancel()
+	_ = g.look(waiting)
+}
+
+// take waits for the turn among the goroutines of this process.
+func (g *Guard) take(waiting context.Context) error {
+	if waiting.Err() != nil {
+		return g.waited(waiting.Err())
+	}
 	select {
 	case g.turn <- struct{}{}:
 		return nil
-	case <-ctx.Done():
-		return waited(ctx)
+	case <-waiting.Done():
+		return g.waited(waiting.Err())
 	}
 }
 
-func waited(ctx context.Context) error {
-	return reason.Wrap(reason.TokenInterrupted, ctx.Err(), "another program was using the token, and the time was up").
-		WithHint("Try again, or allow more time.")
+// waited says what was waited for, and how to find out who has it.
+func (g *Guard) waited(err error) error {
+	hint := "Try again when nobody is asked for a PIN any more."
+	if g.err == nil {
+		hint = fmt.Sprintf("See which program has the file %s open: it may be asking for a PIN, or hang. Try again when it has ended.", quote(g.file.Path()))
+	}
+	return reason.Wrap(reason.TokenInterrupted, err, "another program was using the %s for as long as it was waited for", strings.Trim(quote(g.name), `"`)).
+		WithHint("%s", hint)
 }

@@ -29,6 +29,13 @@ const (
 
 	// lockRetry is how often a lock is tried that somebody else has.
 	lockRetry = 20 * time.Millisecond
+
+	// How long a lock is waited for. notation ends a plugin that takes longer than
+	// a minute to describe a key, or than five to sign, without knowing what it
+	// waits for; whoever waits for a lock says so before that. The time to be alone
+	// is that long because others may be at the keys of a PIN pad.
+	lookWait  = 45 * time.Second
+	aloneWait = 4 * time.Minute
 )
 
 // Variable is the environment variable that holds a PIN.
@@ -83,10 +90,10 @@ func (s Source) Get(ctx context.Context, q Question) (PIN, error) {
 		value, err = s.Ask(ctx, q)
 	}
 	switch {
+	case reason.Of(err) != "":
+		return PIN{}, err // such as that others were asked all the time
 	case ctx.Err() != nil || errors.Is(err, context.Canceled):
 		return PIN{}, reason.Errorf(reason.TokenInterrupted, "the PIN of the token %s was not entered: asking for it was interrupted", quote(q.Token))
-	case reason.Of(err) != "":
-		return PIN{}, err
 	case err != nil:
 		return PIN{}, reason.Wrap(reason.TokenPINMissing, err, "the token %s wants a PIN", quote(q.Token)).
 			WithHint("Add pin-source=file:/path to the key id, set $%s, or sign at a terminal.", Variable)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/notaryv2/notation/cmd/notation-pkcs11/internal/pin"
 	"github.com/notaryv2/notation/reason"
@@ -76,6 +78,12 @@ func TestOrder(t *testing.T) {
 	}
 	_, err = pin.Source{Ask: func(context.Context, pin.Question) (string, error) { return "", nil }}.Get(t.Context(), pin.Question{})
 	if reason.Of(err) != reason.TokenPINSource {
+		t.Errorf("%v", err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	busy := reason.Errorf(reason.TokenInterrupted, "others are asked")
+	if _, err = (pin.Source{Ask: func(context.Context, pin.Question) (string, error) { return "", busy }}).Get(ended, pin.Question{}); !errors.Is(err, busy) {
 		t.Errorf("%v", err)
 	}
 	_, err = pin.Source{Ask: func(context.Context, pin.Question) (string, error) { return "", context.Canceled }}.Get(t.Context(), pin.Question{})
@@ -170,6 +178,46 @@ func TestGuardRemembers(t *testing.T) {
 	if one.Remember("a token", true) == nil || one.Remember("a token", false) == nil {
 		t.Error("no error where there is no directory")
 	}
+}
+
+// TestGuardPatience has somebody else keep a lock for ever: whoever waits for it
+// says in time what for and where to look, and keeps nobody waiting in turn.
+func TestGuardPatience(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	nothing := func() error { return nil }
+	synctest.Test(t, func(t *testing.T) {
+		holder, g := pin.ForModule(dir, "/m\x1b.so"), pin.ForModule(dir, "/m\x1b.so")
+		patient := func(most time.Duration, wait func(context.Context) error) {
+			t.Helper()
+			begin := time.Now()
+			err := wait(t.Context())
+			if reason.Of(err) != reason.TokenInterrupted || !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > most {
+				t.Fatalf("after %s: %v", time.Since(begin), err)
+			}
+			if !strings.Contains(err.Error(), `the module /m\x1b.so`) || !strings.Contains(reason.Hint(err), dir) {
+				t.Errorf("%v; %s", err, reason.Hint(err))
+			}
+		}
+		alone := func(ctx context.Context) error { return g.Alone(ctx, nothing) }
+		if err := holder.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		patient(5*time.Minute, alone)
+		err := holder.Alone(t.Context(), func() error {
+			patient(5*time.Minute, alone)
+			patient(time.Minute, g.Look)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		holder.Done()
+		other := pin.ForModule(dir, "/m\x1b.so")
+		if err := errors.Join(other.Alone(t.Context(), nothing), g.Look(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestGuardWithin has goroutines of one process use one guard.

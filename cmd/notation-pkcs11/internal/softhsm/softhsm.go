@@ -3,10 +3,16 @@
 //
 // [Main] makes a store for the test process, [New] a token in it. Keys and
 // certificates come from package testpki, so no test waits for a key to be made.
+//
+// Whoever reads in SoftHSM's files while somebody writes there finds half a token
+// or crashes, and the writer may fail, too. So whatever changes the store does so
+// alone, as a program does that logs in: under the lock in [LockDir]. A test must
+// not change it while it looks under that lock itself.
 package softhsm
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -22,7 +28,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gofrs/flock"
 	"github.com/miekg/pkcs11"
+
+	"github.com/notaryv2/notation/cmd/notation-pkcs11/internal/pin"
 )
 
 // The PINs of all tokens.
@@ -110,27 +119,60 @@ type Token struct {
 	dir string
 }
 
+// LockDir is where programs have their locks that use the process's environment.
+func LockDir() string { return filepath.Join(os.Getenv("NOTATION_CACHE"), "pkcs11") }
+
+// Alone changes the store, or has it changed, while nobody looks.
+func Alone(t testing.TB, change func()) {
+	t.Helper()
+	mu.Lock()
+	defer mu.Unlock()
+	guard := pin.ForModule(LockDir(), Module())
+	defer guard.Done()
+	// A token is removed when the test's own context has ended.
+	check(t, guard.Alone(context.WithoutCancel(t.Context()), func() error { change(); return nil }))
+}
+
+// Unlocked fails the test if somebody has one of the locks in a directory.
+func Unlocked(t testing.TB, dir string) {
+	t.Helper()
+	locks := must(filepath.Glob(filepath.Join(dir, "*.lock")))(t)
+	if len(locks) == 0 {
+		t.Error("there are no locks")
+	}
+	for _, path := range locks {
+		lock := flock.New(path)
+		if free := must(lock.TryLock())(t); !free {
+			t.Errorf("%s is locked", path)
+		}
+		check(t, lock.Unlock())
+	}
+}
+
 // New makes a token. The label should be the test's own.
 func New(t testing.TB, label string) *Token {
 	t.Helper()
 	Need(t)
-	mu.Lock()
-	defer mu.Unlock()
-	before := must(tokens())(t)
-	check(t, ctx.InitToken(before[""], SOPIN, label))
 	token := &Token{Label: label}
-	for serial, slot := range must(tokens())(t) {
-		if _, old := before[serial]; !old {
-			token.Slot, token.Serial = slot, serial
-		}
-	}
-	h := must(ctx.OpenSession(token.Slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION))(t)
-	check(t, ctx.Login(h, pkcs11.CKU_SO, SOPIN))
-	check(t, ctx.InitPIN(h, PIN))
-	check(t, ctx.CloseAllSessions(token.Slot))
-	token.dir = must(directory(token.Serial))(t)
+	Alone(t, func() { token.make(t) })
 	t.Cleanup(func() { token.Remove(t) })
 	return token
+}
+
+func (k *Token) make(t testing.TB) {
+	t.Helper()
+	before := must(tokens())(t)
+	check(t, ctx.InitToken(before[""], SOPIN, k.Label))
+	for serial, slot := range must(tokens())(t) {
+		if _, old := before[serial]; !old {
+			k.Slot, k.Serial = slot, serial
+		}
+	}
+	h := must(ctx.OpenSession(k.Slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION))(t)
+	check(t, ctx.Login(h, pkcs11.CKU_SO, SOPIN))
+	check(t, ctx.InitPIN(h, PIN))
+	check(t, ctx.CloseAllSessions(k.Slot))
+	k.dir = must(directory(k.Serial))(t)
 }
 
 // tokens returns the slots by the serial numbers of their tokens; "" is the free
@@ -175,8 +217,11 @@ type Object struct {
 // Put stores a key and certificates, of which the first gets the key's id.
 func (k *Token) Put(t testing.TB, o Object, key crypto.Signer, certs ...*x509.Certificate) {
 	t.Helper()
-	mu.Lock()
-	defer mu.Unlock()
+	Alone(t, func() { k.put(t, o, key, certs) })
+}
+
+func (k *Token) put(t testing.TB, o Object, key crypto.Signer, certs []*x509.Certificate) {
+	t.Helper()
 	h := must(ctx.OpenSession(k.Slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION))(t)
 	check(t, ctx.Login(h, pkcs11.CKU_USER, PIN))
 	defer func() { check(t, ctx.CloseAllSessions(k.Slot)) }()
@@ -261,6 +306,11 @@ func curveOf(curve elliptic.Curve) []byte {
 // wrong PINs; SoftHSM never locks one. Processes that start later see it.
 func (k *Token) SetFlag(t testing.TB, flag uint) {
 	t.Helper()
+	Alone(t, func() { k.setFlag(t, flag) })
+}
+
+func (k *Token) setFlag(t testing.TB, flag uint) {
+	t.Helper()
 	path := filepath.Join(k.dir, "token.object")
 	data := must(os.ReadFile(path))(t)
 	// The vendor attribute CKA_OS_TOKENFLAGS, of the kind number.
@@ -273,9 +323,15 @@ func (k *Token) SetFlag(t testing.TB, flag uint) {
 	check(t, os.WriteFile(path, data, 0o600))
 }
 
-// Remove takes the token away, as if it were pulled out. Another process may be
-// about to write into its directory, and so that goes out of the way first.
+// Remove takes the token away, as if it were pulled out. Another process that uses
+// it may be about to write into its directory, and so that goes out of the way
+// first.
 func (k *Token) Remove(t testing.TB) {
+	t.Helper()
+	Alone(t, func() { k.remove(t) })
+}
+
+func (k *Token) remove(t testing.TB) {
 	t.Helper()
 	aside := filepath.Join(filepath.Dir(store), "removed-"+filepath.Base(k.dir))
 	if err := os.Rename(k.dir, aside); !errors.Is(err, fs.ErrNotExist) {

@@ -48,6 +48,7 @@ func (t *Token) loginOnce(ctx context.Context) error {
 	t.m.guard.Done() // a person takes their time
 	p, err := t.ask(ctx, info)
 	if err != nil {
+		_ = t.m.guard.Look(ctx) // again, for what can be seen without a login
 		return err
 	}
 	return t.m.guard.Alone(ctx, func() error { return t.try(ctx, p) })

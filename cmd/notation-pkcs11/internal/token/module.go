@@ -64,15 +64,16 @@ type Module struct {
 // several threads. path is absolute: a bare name would be searched for in
 // places that the environment decides. A file that any user may change is not
 // loaded. lockDir is for the locks of [pin.Guard]; the module is looked at until
-// it is closed or the first signature is made. The error has the code
+// it is closed or released, or the first signature is made or fails, and until
+// then no other program can log in. The error has the code
 // token.module or token.interrupted.
 func Load(ctx context.Context, path, lockDir string) (*Module, error) {
 	if err := checkModule(path); err != nil {
 		return nil, err
 	}
-	guard := pin.NewGuard(lockDir, "module "+path)
+	guard := pin.ForModule(lockDir, path)
 	if err := guard.Look(ctx); err != nil {
-		return nil, interrupted(ctx)
+		return nil, err
 	}
 	m, err := initialise(path)
 	if err != nil {
@@ -149,6 +150,10 @@ func checkModule(path string) error {
 
 // Path returns the path that the module was loaded from.
 func (m *Module) Path() string { return m.path }
+
+// Release ends looking at the module, so that other programs can log in. The
+// module stays loaded, and its keys can sign.
+func (m *Module) Release() { m.guard.Done() }
 
 // Close ends the use of the module. Tokens and keys of it are of no use then.
 func (m *Module) Close() error {

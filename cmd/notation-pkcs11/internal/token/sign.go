@@ -124,10 +124,15 @@ func (k *Key) ready(ctx context.Context) (*private, string, error) {
 		return nil, "", err
 	}
 	defer func() { <-k.t.turn }()
+	// Others can log in while this program signs, and when it has failed to.
+	defer k.t.m.guard.Done()
 	if k.t.login.err != nil {
 		return nil, "", k.t.login.err
 	}
 	if k.private == nil {
+		if err := k.t.m.guard.Look(ctx); err != nil {
+			return nil, "", err
+		}
 		public, err := k.unlock(ctx)
 		if err != nil {
 			return nil, "", err
@@ -138,7 +143,6 @@ func (k *Key) ready(ctx context.Context) (*private, string, error) {
 				WithHint("Name the key by its id=..., and give key and certificate the same id (CKA_ID).")
 		}
 	}
-	k.t.m.guard.Done()
 	return k.private, k.t.login.pin, nil
 }
 
