@@ -9,6 +9,10 @@ const (
 	// same time unless [NewPace] is told otherwise. An audit waits for answers
 	// most of the time, so that there are more of them than processors.
 	DefaultConcurrency = 64
+	// DefaultSigning is the same for signing. It takes twice as many requests, one
+	// after another, as verifying does, so that each waits twice as long: 64 at a
+	// time reached 66 % of what two processors allow at 20 ms, and 128 reach 81 %.
+	DefaultSigning = 128
 	// MaxConcurrency bounds what NewPace may be told.
 	MaxConcurrency = 1024
 

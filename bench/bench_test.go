@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -151,8 +152,8 @@ func TestBuiltInContenders(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range all {
-		if c.Name == "notation" && c.AtOnce != audit.DefaultConcurrency {
-			t.Errorf("%s has %d artifacts under way, and the table says %d", c.Name, audit.DefaultConcurrency, c.AtOnce)
+		if want := map[string]int{"verify-many": audit.DefaultConcurrency, "verify-many-again": audit.DefaultConcurrency, "sign-many": audit.DefaultSigning}; c.Name == "notation" && !maps.Equal(c.AtOnce, want) {
+			t.Errorf("%s has %v artifacts under way, and the table says %v", c.Name, want, c.AtOnce)
 		}
 		for name, line := range c.Commands {
 			if strings.Contains(name, "-many") && line[0] == "sh" && c.Most == 0 {
@@ -285,7 +286,8 @@ func TestTableIsRefused(t *testing.T) {
 		"empty setup":     `[{"name": "a", "program": "a", "setup": [[]]}]`,
 		"cannot sign":     `[{"name": "a", "program": "a", "signsItself": true}]`,
 		"negative most":   `[{"name": "a", "program": "a", "most": -1}]`,
-		"negative atOnce": `[{"name": "a", "program": "a", "atOnce": -1}]`,
+		"atOnce nothing":  `[{"name": "a", "program": "a", "atOnce": {"sing-many": 1}}]`,
+		"negative atOnce": `[{"name": "a", "program": "a", "atOnce": {"sign-many": -1}}]`,
 		"longer than all": strings.Repeat(" ", maxTable+1),
 	} {
 		t.Run(name, func(t *testing.T) {

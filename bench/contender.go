@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -27,9 +28,9 @@ type contender struct {
 	// Most bounds the artifacts that it gets in tasks about many, as for a loop that
 	// would take an hour; 0: as many as there are.
 	Most int `json:"most"`
-	// AtOnce is how many artifacts it has under way at a time in tasks about many,
-	// so that it can be told what it could have reached; 0: that is not asked.
-	AtOnce int `json:"atOnce"`
+	// AtOnce is how many artifacts it has under way at a time by the task's name, so
+	// that it can be told what it could have reached; 0: that is not asked.
+	AtOnce map[string]int `json:"atOnce"`
 	// SignsItself says that it understands no signatures but its own, so that
 	// artifacts are signed for it by its own command.
 	SignsItself bool `json:"signsItself"`
@@ -90,6 +91,13 @@ func readContenders(path string) ([]contender, error) {
 	return all, nil
 }
 
+func (c *contender) checkTask(name string) error {
+	if !slices.ContainsFunc(tasks(), func(t task) bool { return t.name == name }) {
+		return fmt.Errorf("%s: there is no task %q", c.Name, name)
+	}
+	return nil
+}
+
 func parseContenders(raw []byte) ([]contender, error) {
 	var all []contender
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -103,12 +111,17 @@ func parseContenders(raw []byte) ([]contender, error) {
 			return nil, fmt.Errorf("a contender needs a program and a name of its own, unlike %q", c.Name)
 		}
 		seen[c.Name] = true
-		if c.Most < 0 || c.AtOnce < 0 {
+		for name := range c.AtOnce {
+			if err := c.checkTask(name); err != nil {
+				return nil, err
+			}
+		}
+		if c.Most < 0 || slices.ContainsFunc(slices.Collect(maps.Values(c.AtOnce)), func(n int) bool { return n < 0 }) {
 			return nil, fmt.Errorf("%s: a number of artifacts is less than 0", c.Name)
 		}
 		for name, line := range c.Commands {
-			if !slices.ContainsFunc(tasks(), func(t task) bool { return t.name == name }) {
-				return nil, fmt.Errorf("%s: there is no task %q", c.Name, name)
+			if err := c.checkTask(name); err != nil {
+				return nil, err
 			}
 			if len(line) == 0 {
 				return nil, fmt.Errorf("%s: the command for %s is empty", c.Name, name)

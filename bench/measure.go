@@ -65,7 +65,7 @@ func (w *world) measure(ctx context.Context, r row) (result, error) {
 			entrants = append(entrants, e)
 			one := entry{Contender: e.Name, Floor: e.Floor, Artifacts: r.artifactsFor(e.contender, w.config)}
 			if r.many {
-				one.atOnce = e.AtOnce
+				one.atOnce = e.AtOnce[r.name]
 			}
 			res.Entries = append(res.Entries, one)
 		}

@@ -115,7 +115,7 @@ func (o *signOptions) register(a *app, cmd *cobra.Command) {
 		f.BoolVar(&o.recursive, "recursive", false, "sign an index and every manifest in it, however deep")
 		f.StringArrayVar(&o.platforms, "platform", nil, "sign the image of an index that is for `OS/ARCH[/VARIANT]` only; may be given again")
 		f.BoolVar(&o.targets.registry.forceTag, "force-referrers-tag", false, "write the referrers tag also where the registry has the referrers API")
-		f.IntVar(&o.concurrency, "concurrency", audit.DefaultConcurrency, "sign at most this number of artifacts at a time")
+		f.IntVar(&o.concurrency, "concurrency", audit.DefaultSigning, "sign at most this number of artifacts at a time")
 		o.targets.registerMany(cmd)
 	})
 	f.BoolVar(&o.prepare, "prepare", false, "sign nothing, but write what is to be signed to the file that --output names")
