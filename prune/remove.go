@@ -65,6 +65,22 @@ func Remove(ctx context.Context, store oci.Store, artifact oci.Reference, signat
 	return Unclear, err
 }
 
+// Lists returns which of the signatures that were [Removed] a list of the artifact's
+// referrers still names, each with an error that says so, of the code
+// registry.still-listed. A registry may answer that a manifest is gone and go on
+// listing it. It reads the list once. Of what could not be listed it says nothing.
+func Lists(ctx context.Context, store oci.Store, artifact oci.Reference, removed []digest.Digest) map[digest.Digest]error {
+	l, _ := store.Referrers(ctx, artifact.Digest(), oci.ReferrersOptions{ArtifactType: oci.ArtifactTypeSignature})
+	listed := map[digest.Digest]error{}
+	for _, d := range l.Referrers {
+		if slices.Contains(removed, d.Digest) {
+			listed[d.Digest] = reason.Errorf(reason.RegistryStillListed, "signature %s is deleted, but still listed as one of %s", d.Digest, artifact.Digest()).
+				WithHint("verifying leaves it out; if it is still listed in a minute, tell the registry's operator")
+		}
+	}
+	return listed
+}
+
 // Check fetches a manifest and returns why it is not a signature of the artifact
 // that could be removed, or nil. A signature that is malformed inside, as with
 // two layers, is one all the same. Codes: those of Remove.

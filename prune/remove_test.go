@@ -222,3 +222,22 @@ func (s *served) Resolve(_ context.Context, ref oci.Reference) (oci.Descriptor, 
 }
 
 func (s *served) Fetch(context.Context, oci.Descriptor, int64) ([]byte, error) { return s.raw, s.err }
+
+func TestLists(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	ref, d := p.ref(p.image), p.signature.Digest
+	if got := prune.Lists(t.Context(), p, ref, []digest.Digest{d, p.sbom.Digest, digest.FromString("x")}); len(got) != 1 || reason.Of(got[d]) != reason.RegistryStillListed {
+		t.Errorf("%v", got)
+	}
+	if _, err := prune.Remove(t.Context(), p, ref, d); err != nil {
+		t.Fatal(err)
+	}
+	if got := prune.Lists(t.Context(), p, ref, []digest.Digest{d}); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+	p.referrers = func() (oci.Listing, error) { return oci.Listing{}, errors.New("too slow") }
+	if got := prune.Lists(t.Context(), p, ref, []digest.Digest{d}); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}

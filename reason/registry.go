@@ -24,6 +24,7 @@ const (
 	// Removing.
 
 	RegistryDeleteRefused Code = "registry.delete-refused"
+	RegistryStillListed   Code = "registry.still-listed"
 
 	// Referrers.
 
@@ -56,6 +57,7 @@ func registryEntries() []Entry {
 		{RegistryRealm, "The registry names a token service to which credentials must not be sent.", "Have the registry name a token service over HTTPS."},
 		{RegistryCredentials, "A login could not be looked up, kept or removed.", "Check Docker's config.json and the credential helper that is named there or in notation's config.json."},
 		{RegistryDeleteRefused, "The registry does not let anybody remove manifests, or not this one.", "Have its operator allow deletion, or remove the manifest with the registry's own tools."},
+		{RegistryStillListed, "The registry has deleted a manifest and still lists it.", "List again in a minute; if it persists, ask the registry's operator."},
 		{RegistryListing, "A list of referrers, repositories or tags is malformed, does not end or leads astray, so that it may be incomplete.", "Try again; if it persists, ask the registry's operator."},
 		{RegistryListingEntry, "An entry of a list of referrers, repositories or tags cannot be used; if it may be what was asked for, the list is incomplete.", "Have what the entry names pushed again, or the entry removed."},
 		{RegistryNoListing, "The request for referrers was answered with a page that is no list; if no other place has a list, nothing is known.", "Check for a proxy or a captive portal; have the registry answer 404 for paths that it does not know."},

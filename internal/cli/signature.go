@@ -202,6 +202,7 @@ func removeSignatures(ctx context.Context, t target, artifact digest.Digest, dig
 			}
 		}
 	}
+	lookForRemoved(ctx, w, t.ref.WithDigest(artifact), done)
 	var errs manyErrors
 	for _, r := range done {
 		if r.err != nil {
@@ -209,6 +210,25 @@ func removeSignatures(ctx context.Context, t target, artifact digest.Digest, dig
 		}
 	}
 	return done, errs.asError()
+}
+
+// lookForRemoved looks whether what has been removed is still listed.
+func lookForRemoved(ctx context.Context, store oci.Store, artifact oci.Reference, done []removalJSON) {
+	var removed []digest.Digest
+	for _, r := range done {
+		if r.Outcome == prune.Removed {
+			removed = append(removed, r.Digest)
+		}
+	}
+	if len(removed) == 0 {
+		return
+	}
+	listed := prune.Lists(ctx, store, artifact, removed)
+	for i := range done {
+		if err := listed[done[i].Digest]; err != nil && done[i].Outcome == prune.Removed {
+			done[i].fail(prune.StillListed, err)
+		}
+	}
 }
 
 // removalJSON is what became of a signature that was to be removed.

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -101,4 +102,31 @@ func (m *meanwhile) Read(p []byte) (int, error) {
 		m.answer.Reset("y\n")
 	}
 	return m.answer.Read(p)
+}
+
+// TestSignatureDeleteStillListed has a registry say that a signature is deleted,
+// and go on listing it.
+func TestSignatureDeleteStillListed(t *testing.T) {
+	t.Parallel()
+	u := newUser(t)
+	acme := u.newSigner("acme", testpki.Options{})
+	reg := newRegistry(t)
+	front := reg.before(t, func(w http.ResponseWriter, req *http.Request) bool {
+		if req.Method == http.MethodDelete {
+			w.WriteHeader(http.StatusAccepted)
+		}
+		return req.Method == http.MethodDelete
+	})
+	ref := front + "/app@" + reg.push("v1", "one")
+	sign := func() string {
+		return at(u.ok("sign", "-k", "acme", "-o", "json", ref).json(), "signed", 0, "signature", "digest").(string)
+	}
+	one, _ := sign(), sign()
+	told := []string{one + "  deleted, but still listed", "is deleted, but still listed as one of", "Hint: Verifying leaves it out"}
+	u.run("signature", "delete", "-y", ref, one).want(3, told...)
+	r := u.run("signature", "delete", "-y", "-o", "json", ref, one).want(3, "registry.still-listed")
+	if at(r.json(), "signatures", 0, "outcome") != "stillListed" {
+		t.Errorf("%s", r.stdout)
+	}
+	u.run("prune", "--ca-cert", acme.root, "--keep", "1", "-y", ref).want(3, "deleted, but still listed")
 }
