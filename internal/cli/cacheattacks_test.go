@@ -162,11 +162,13 @@ func raids() map[string]func(r *raided) error {
 		"directories": func(r *raided) error {
 			return r.each(false, instead(func(p string) error { return os.MkdirAll(filepath.Join(p, "x"), 0o700) }))
 		},
-		"FIFOs":          func(r *raided) error { return r.each(false, instead(mkfifo)) },
-		"others write":   func(r *raided) error { return r.each(false, func(p string) error { return os.Chmod(p, 0o666) }) },
-		"unreadable":     func(r *raided) error { return r.each(false, func(p string) error { return os.Chmod(p, 0) }) },
-		"another user's": func(r *raided) error { return errors.Join(r.each(false, giveAway), r.each(true, giveAway)) },
-		"all open":       func(r *raided) error { return r.each(true, func(p string) error { return os.Chmod(p, 0o777) }) },
+		"FIFOs":        func(r *raided) error { return r.each(false, instead(mkfifo)) },
+		"others write": func(r *raided) error { return r.each(false, func(p string) error { return os.Chmod(p, 0o666) }) },
+		"unreadable":   func(r *raided) error { return r.each(false, func(p string) error { return os.Chmod(p, 0) }) },
+		"another user's": func(r *raided) error {
+			return errors.Join(r.each(false, cachemodes.GiveAway), r.each(true, cachemodes.GiveAway))
+		},
+		"all open": func(r *raided) error { return r.each(true, func(p string) error { return os.Chmod(p, 0o777) }) },
 		"parents open": func(r *raided) error {
 			return errors.Join(os.Chmod(filepath.Dir(r.cache), 0o777), os.Chmod(r.cache, 0o777))
 		},
@@ -188,13 +190,6 @@ func mkfifo(path string) error {
 		return plant(path)
 	}
 	return errors.ErrUnsupported
-}
-
-func giveAway(path string) error {
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("only root can give files away: %w", errors.ErrUnsupported)
-	}
-	return os.Chown(path, 65534, 65534)
 }
 
 // Whatever is done to the cache directory, what is good passes and nothing else
@@ -253,7 +248,7 @@ func TestOlderAnswerInTheCache(t *testing.T) {
 	}{
 		"others write it":        {func(p string) error { return os.Chmod(p, 0o666) }, 0, 1},
 		"the group writes it":    {func(p string) error { return os.Chmod(p, 0o660) }, 0, 1},
-		"another user's":         {giveAway, 0, 1},
+		"another user's":         {cachemodes.GiveAway, 0, 1},
 		"in an open directory":   {func(p string) error { return os.Chmod(filepath.Dir(p), 0o777) }, 0, 1},
 		"behind a link":          {func(p string) error { return errors.Join(os.Rename(p, p+".x"), os.Symlink(p+".x", p)) }, 0, 1},
 		"half of it":             {func(p string) error { return os.Truncate(p, 100) }, 0, 1},

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/notaryv2/notation/internal/cachemodes"
 	"github.com/notaryv2/notation/internal/crashtest"
 	"github.com/opencontainers/go-digest"
 )
@@ -136,7 +137,7 @@ func TestAttacked(t *testing.T) {
 		"FIFO":                func(r *raided) error { return each(r, as(mkfifo)) },
 		"others write":        func(r *raided) error { return each(r, func(p string) error { return os.Chmod(p, 0o666) }) },
 		"unreadable":          func(r *raided) error { return each(r, func(p string) error { return os.Chmod(p, 0) }) },
-		"another user's":      func(r *raided) error { return each(r, giveAway) },
+		"another user's":      func(r *raided) error { return each(r, cachemodes.GiveAway) },
 		"shards open":         func(r *raided) error { return shards(r, func(p string) error { return os.Chmod(p, 0o777) }) },
 		"all open":            func(r *raided) error { return os.Chmod(r.dir, 0o777) },
 		"shards are files":    func(r *raided) error { return shards(r, file) },
@@ -165,14 +166,6 @@ func TestAttacked(t *testing.T) {
 			})
 		}
 	}
-}
-
-// giveAway makes a file another user's.
-func giveAway(path string) error {
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("only root can give files away: %w", errors.ErrUnsupported)
-	}
-	return os.Chown(path, 65534, 65534)
 }
 
 // The blobs of an image layout have the names that entries have. With a link to

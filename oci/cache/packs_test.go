@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/notaryv2/notation/internal/cachemodes"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -211,7 +212,7 @@ func TestPackDamage(t *testing.T) {
 		"device":         {instead(func(p string) error { return os.Symlink("/dev/zero", p) }), true},
 		"link":           {link, true},
 		"other's rubbish": {func(p string) error {
-			return errors.Join(os.Truncate(p, 100), giveAway(p))
+			return errors.Join(os.Truncate(p, 100), cachemodes.GiveAway(p))
 		}, true},
 		"gone": {os.Remove, false},
 	} {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/notaryv2/notation/internal/cachemodes"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -281,7 +282,7 @@ func TestMergeHostile(t *testing.T) {
 			farSpans(data)
 			return errors.Join(err, os.WriteFile(p, data, 0o600))
 		}, false, 3},
-		"another user's": {giveAway, true, 0},
+		"another user's": {cachemodes.GiveAway, true, 0},
 		"later version": {func(p string) error {
 			data, err := os.ReadFile(p)
 			data[len(data)-5]++
