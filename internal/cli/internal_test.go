@@ -404,6 +404,10 @@ func TestWrongDocumentIsAnError(t *testing.T) {
 	if code := a.finish(nil); code != exitUndecided || stdout.Len() != 0 || !strings.HasPrefix(stderr.String(), "Error: ") {
 		t.Errorf("%d, %q, %q", code, stdout.String(), stderr.String())
 	}
+	stderr.Reset()
+	if code := a.finish(notation.ErrUnsigned); code != exitUnsigned || strings.Count(stderr.String(), "Error: ") != 2 || !strings.Contains(stderr.String(), "could not be written") {
+		t.Errorf("%d, %q", code, stderr.String())
+	}
 }
 
 type unencodable struct{ F func() }

@@ -61,7 +61,9 @@ func wantsJSON(args []string) bool {
 func (a *app) finish(err error) int {
 	code := exitCode(err)
 	if writeErr := a.show(err, code); writeErr != nil {
-		// A caller that reads an incomplete answer must not take it for one.
+		// A caller that reads an incomplete answer must not take it for one; what
+		// went wrong before is told as well.
+		a.showError(err)
 		fmt.Fprintf(a.env.Stderr, "Error: the result could not be written: %s.\n", escape(writeErr.Error()))
 		return worse(code, exitUndecided)
 	}

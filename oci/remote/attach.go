@@ -245,7 +245,12 @@ func lists(l oci.Listing, d digest.Digest) bool {
 }
 
 func (r *Repository) notListed(subject digest.Digest, manifest oci.Descriptor, cause error) error {
-	return reason.Wrap(reason.RegistryNotFoundAfterPush, cause,
+	if cause != nil {
+		return reason.Wrap(reason.RegistryNotFoundAfterPush, cause,
+			"manifest %s@%s was pushed, but the list of the referrers of %s could not be read, so that it is not known whether a verifier finds it", r.Name(), manifest.Digest, subject).
+			WithHint("see with 'notation list' whether it is listed, before you sign again")
+	}
+	return reason.Errorf(reason.RegistryNotFoundAfterPush,
 		"manifest %s@%s was pushed, but a verifier will not find it among the referrers of %s", r.Name(), manifest.Digest, subject).
 		WithHint("sign again; if it persists, the registry loses or hides referrers: try --force-referrers-tag, or ask its operator")
 }
