@@ -350,8 +350,9 @@ func TestPluginEndsWithVerification(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel()
-		for range 3000 {
-			if _, err := os.Stat(marker + ".pid"); err == nil {
+		for t.Context().Err() == nil {
+			// Between making the file and writing into it, it is empty.
+			if info, err := os.Stat(marker + ".pid"); err == nil && info.Size() > 0 {
 				return
 			}
 			time.Sleep(10 * time.Millisecond)

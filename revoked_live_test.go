@@ -102,7 +102,7 @@ func TestLiveRevocationAndTime(t *testing.T) {
 			v := &notation.Verifier{
 				Policy:     statement(t, `"signatureVerification": {"level": "strict"}, "trustStores": ["ca:test", "signingAuthority:a", "tsa:t"], "trustedIdentities": ["*"]`),
 				Stores:     stores(map[string][]*x509.Certificate{"ca:test": {chain.Root()}, "signingAuthority:a": {chain.Root()}, "tsa:t": {tsa.Root()}}),
-				Revocation: revocation.New(revocation.Options{}),
+				Revocation: revocation.New(revocation.Options{Timeout: time.Hour}),
 				Cache:      modeCache(),
 			}
 			verdict, err := decide(t, v, env)

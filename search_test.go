@@ -268,72 +268,76 @@ func TestSignatureLimit(t *testing.T) {
 // TestExhaustive looks at all signatures, and says so if it could not.
 func TestExhaustive(t *testing.T) {
 	t.Parallel()
-	chain := testpki.New(t, testpki.Options{})
-	repo := newFakeRepo()
-	artifact := repo.push("v1", "artifact")
-	for i := range 20 {
-		repo.signAs(t, artifact, chain, notation.SignOptions{Agent: fmt.Sprint(i)})
-	}
-	v := verifierFor(t, chain)
-	verdict, err := v.Verify(t.Context(), repo, byDigest(t, artifact))
-	if err != nil || len(verdict.Signatures)+verdict.NotLookedAt != 20 || repo.count("fetch") > 8 {
-		t.Errorf("%v, %d looked at, %d not, %d fetched", err, len(verdict.Signatures), verdict.NotLookedAt, repo.count("fetch"))
-	}
-	v.Exhaustive = true
-	verdict, err = v.Verify(t.Context(), repo, byDigest(t, artifact))
-	if err != nil || len(verdict.Signatures) != 20 || verdict.NotLookedAt != 0 || len(verdict.Findings) != 0 {
-		t.Errorf("%v, %d looked at, %d not", err, len(verdict.Signatures), verdict.NotLookedAt)
-	}
-	v.MaxSignatures = 5
-	verdict, err = v.Verify(t.Context(), repo, byDigest(t, artifact))
-	if err != nil || len(verdict.Signatures) != 5 || verdict.NotLookedAt != 15 {
-		t.Errorf("%v, %d looked at, %d not", err, len(verdict.Signatures), verdict.NotLookedAt)
-	}
-	if f := finding(t, verdict.Findings, notation.CheckDiscovery); f.Outcome != notation.Logged || f.Reason != reason.VerifySignatureLimit {
-		t.Errorf("finding %+v", f)
-	}
+	synctest.Test(t, func(t *testing.T) { // in which a slow machine is not too slow for the first wave
+		chain := testpki.New(t, testpki.Options{})
+		repo := newFakeRepo()
+		artifact := repo.push("v1", "artifact")
+		for i := range 20 {
+			repo.signAs(t, artifact, chain, notation.SignOptions{Agent: fmt.Sprint(i)})
+		}
+		v := verifierFor(t, chain)
+		verdict, err := v.Verify(t.Context(), repo, byDigest(t, artifact))
+		if err != nil || len(verdict.Signatures)+verdict.NotLookedAt != 20 || repo.count("fetch") > 8 {
+			t.Errorf("%v, %d looked at, %d not, %d fetched", err, len(verdict.Signatures), verdict.NotLookedAt, repo.count("fetch"))
+		}
+		v.Exhaustive = true
+		verdict, err = v.Verify(t.Context(), repo, byDigest(t, artifact))
+		if err != nil || len(verdict.Signatures) != 20 || verdict.NotLookedAt != 0 || len(verdict.Findings) != 0 {
+			t.Errorf("%v, %d looked at, %d not", err, len(verdict.Signatures), verdict.NotLookedAt)
+		}
+		v.MaxSignatures = 5
+		verdict, err = v.Verify(t.Context(), repo, byDigest(t, artifact))
+		if err != nil || len(verdict.Signatures) != 5 || verdict.NotLookedAt != 15 {
+			t.Errorf("%v, %d looked at, %d not", err, len(verdict.Signatures), verdict.NotLookedAt)
+		}
+		if f := finding(t, verdict.Findings, notation.CheckDiscovery); f.Outcome != notation.Logged || f.Reason != reason.VerifySignatureLimit {
+			t.Errorf("finding %+v", f)
+		}
+	})
 }
 
 // TestHintedFirst finds the one good signature of two hundred with one wave,
 // past a limit that would hide it, by its annotation.
 func TestHintedFirst(t *testing.T) {
 	t.Parallel()
-	chain := testpki.New(t, testpki.Options{})
-	repo := newFakeRepo()
-	artifact := repo.push("v1", "artifact")
-	env := seal(t, testpki.New(t, testpki.Options{Name: "stranger", KeySet: 1}), envelope.Request{Target: artifact})
-	other := thumbprints(testpki.New(t, testpki.Options{Name: "third", KeySet: 2}))
-	for i := range 200 {
-		annotations := map[string]string{"n": fmt.Sprint(i)}
-		switch i % 3 {
-		case 0:
-			annotations[oci.AnnotationThumbprints] = other[oci.AnnotationThumbprints]
-		case 1:
-			annotations[oci.AnnotationThumbprints] = "no JSON"
+	synctest.Test(t, func(t *testing.T) { // in which a slow machine is not too slow for the first wave
+		chain := testpki.New(t, testpki.Options{})
+		repo := newFakeRepo()
+		artifact := repo.push("v1", "artifact")
+		env := seal(t, testpki.New(t, testpki.Options{Name: "stranger", KeySet: 1}), envelope.Request{Target: artifact})
+		other := thumbprints(testpki.New(t, testpki.Options{Name: "third", KeySet: 2}))
+		for i := range 200 {
+			annotations := map[string]string{"n": fmt.Sprint(i)}
+			switch i % 3 {
+			case 0:
+				annotations[oci.AnnotationThumbprints] = other[oci.AnnotationThumbprints]
+			case 1:
+				annotations[oci.AnnotationThumbprints] = "no JSON"
+			}
+			repo.attachEnvelope(t, artifact, env, annotations)
 		}
-		repo.attachEnvelope(t, artifact, env, annotations)
-	}
-	good := repo.attachEnvelope(t, artifact, seal(t, chain, envelope.Request{Target: artifact}), thumbprints(chain))
-	verdict, err := verifierFor(t, chain).Verify(t.Context(), repo, byDigest(t, artifact))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if verdict.Accepted().Digest != good.Digest || repo.count("fetch") > 4 {
-		t.Errorf("%d fetched", repo.count("fetch"))
-	}
-	// An annotation that lies about trusted roots, or hides them, decides nothing.
-	lie := newFakeRepo()
-	artifact = lie.push("v1", "artifact")
-	for i := range 20 {
-		annotations := thumbprints(chain)
-		annotations["n"] = fmt.Sprint(i)
-		lie.attachEnvelope(t, artifact, env, annotations)
-	}
-	good = lie.attachEnvelope(t, artifact, seal(t, chain, envelope.Request{Target: artifact}), other)
-	verdict, err = verifierFor(t, chain).Verify(t.Context(), lie, byDigest(t, artifact))
-	if err != nil || verdict.Accepted().Digest != good.Digest {
-		t.Error(err)
-	}
+		good := repo.attachEnvelope(t, artifact, seal(t, chain, envelope.Request{Target: artifact}), thumbprints(chain))
+		verdict, err := verifierFor(t, chain).Verify(t.Context(), repo, byDigest(t, artifact))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if verdict.Accepted().Digest != good.Digest || repo.count("fetch") > 4 {
+			t.Errorf("%d fetched", repo.count("fetch"))
+		}
+		// An annotation that lies about trusted roots, or hides them, decides nothing.
+		lie := newFakeRepo()
+		artifact = lie.push("v1", "artifact")
+		for i := range 20 {
+			annotations := thumbprints(chain)
+			annotations["n"] = fmt.Sprint(i)
+			lie.attachEnvelope(t, artifact, env, annotations)
+		}
+		good = lie.attachEnvelope(t, artifact, seal(t, chain, envelope.Request{Target: artifact}), other)
+		verdict, err = verifierFor(t, chain).Verify(t.Context(), lie, byDigest(t, artifact))
+		if err != nil || verdict.Accepted().Digest != good.Digest {
+			t.Error(err)
+		}
+	})
 }
 
 // attack: REG-03

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/notaryv2/notation/internal/crashtest"
 	"github.com/notaryv2/notation/reason"
@@ -188,6 +189,7 @@ func newHost(t testing.TB, role string, env ...string) *Host {
 	t.Helper()
 	h := NewHost(newDir(t))
 	h.Env = append(os.Environ(), append(env, roleVariable+"="+role, atOnce)...)
+	h.grace = time.Minute // what has ended may be slow to be read
 	put(t, h, "test")
 	return h
 }

@@ -80,6 +80,19 @@ func (n *internet) client() *http.Client {
 	}}
 }
 
+// direct is a client whose requests are answered without a connection, as they
+// must be where time is simulated.
+func (n *internet) direct() *http.Client {
+	return &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
+		answer := httptest.NewRecorder()
+		n.ServeHTTP(answer, r)
+		if err := context.Cause(r.Context()); err != nil {
+			return nil, err
+		}
+		return answer.Result(), nil
+	})}
+}
+
 // Addresses that the certificates of a test name.
 const (
 	ocspURL = "http://ocsp.test/r"
@@ -123,7 +136,8 @@ func newWorld(t testing.TB, leaf ...leafOption) *world {
 			}
 		}
 	}})
-	w.o = Options{HTTP: w.net.client(), Now: func() time.Time { return w.now }}
+	// What has to come in time does, however slow the machine is.
+	w.o = Options{HTTP: w.net.client(), Now: func() time.Time { return w.now }, Timeout: time.Hour}
 	return w
 }
 

@@ -2,6 +2,7 @@ package test
 
 import (
 	"archive/zip"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -21,6 +22,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/notaryv2/notation/test/fixture"
 	"github.com/notaryv2/notation/test/registries"
@@ -40,6 +42,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"example-plugin":    examplePlugin,
 		"exits":             exits,
 		"free-port":         freePort,
+		"hangs":             hangs,
 		"json":              jsonPath,
 		"mode":              mode,
 		"push-image":        pushImage,
@@ -220,14 +223,18 @@ func tree(ts *testscript.TestScript, neg bool, args []string) {
 	}))
 }
 
-// freePort sets a variable to an address on which nobody listens.
+// freePort sets a variable to an address on which nobody listens until the script
+// ends: it is this end of a connection, so that no listener gets it either.
 func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 1, "free-port VARIABLE")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
-	_, port, err := net.SplitHostPort(listener.Addr().String())
+	ts.Defer(func() { ts.Check(listener.Close()) })
+	holder, err := net.Dial("tcp", listener.Addr().String())
 	ts.Check(err)
-	ts.Check(listener.Close())
+	ts.Defer(func() { ts.Check(holder.Close()) })
+	_, port, err := net.SplitHostPort(holder.LocalAddr().String())
+	ts.Check(err)
 	ts.Setenv(args[0], "localhost:"+port)
 }
 
@@ -440,19 +447,50 @@ func zipFiles(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(errors.Join(w.Close(), out.Close()))
 }
 
-// ended checks that the process whose number is in a file runs no more. One that
-// nobody has asked about since it ended does not count as running.
+// longestHang bounds the --timeout of a command that hangs. What it waits for must
+// hang for longer, and for longer than endTime.
+const longestHang = time.Minute
+
+// hangs runs a program that must end with exit code 3 when its --timeout, which is
+// added, is up. That was too short if by then what hangs has not written a line to
+// a file, because the machine is slow; then there is twice the time.
+func hangs(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) > 1, "hangs FILE PROGRAM [ARG...]")
+	for timeout := time.Second; timeout <= longestHang; timeout *= 2 {
+		exits(ts, neg, append(append([]string{"3"}, args[1:]...), "--timeout", timeout.String()))
+		switch text, err := os.ReadFile(ts.MkAbs(args[0])); {
+		case bytes.HasSuffix(text, []byte("\n")):
+			return
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			ts.Check(err)
+		}
+	}
+	ts.Fatalf("nothing wrote to %s in %v", args[0], longestHang)
+}
+
+// endTime is how long a process that was killed may take to be gone.
+const endTime = 20 * time.Second
+
+// ended checks that the process whose number is in a file was ended. One that
+// nobody has asked about since it ended does not count as running, and one that
+// was killed need not be gone at once.
 func ended(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 1, "ended FILE")
 	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[0])))
 	ts.Check(err)
+	for begin := time.Now(); runs(ts, pid); time.Sleep(5 * time.Millisecond) {
+		if time.Since(begin) > endTime {
+			ts.Fatalf("process %d still runs", pid)
+		}
+	}
+}
+
+func runs(ts *testscript.TestScript, pid int) bool {
 	process, err := os.FindProcess(pid)
 	ts.Check(err)
 	if process.Signal(syscall.Signal(0)) != nil {
-		return
+		return false
 	}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // not everywhere
-	if err != nil || !strings.Contains(string(stat), ") Z ") {
-		ts.Fatalf("process %d still runs", pid)
-	}
+	return err != nil || !strings.Contains(string(stat), ") Z ")
 }

@@ -31,7 +31,7 @@ func serve(t testing.TB, h http.Handler) string {
 }
 
 func clientFor(tsa *testpki.TSA, urls ...string) *timestamp.Client {
-	return &timestamp.Client{URLs: urls, Roots: []*x509.Certificate{tsa.Root()}}
+	return &timestamp.Client{URLs: urls, Roots: []*x509.Certificate{tsa.Root()}, Timeout: time.Hour}
 }
 
 func TestStamp(t *testing.T) {

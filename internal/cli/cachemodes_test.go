@@ -44,6 +44,9 @@ func (u *user) once(ctx context.Context, stdin, cache string, args []string) cac
 	}
 	env.Stdout, env.Stderr = &stdout, &stderr
 	env.Getenv = func(name string) string {
+		if u.asks != nil {
+			u.asks(name)
+		}
 		if cache != "" && name == "NOTATION_CACHE" {
 			return cache
 		}

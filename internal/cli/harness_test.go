@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/notaryv2/notation/internal/cli"
 )
@@ -21,7 +22,8 @@ type user struct {
 	vars map[string]string
 	env  cli.Env // defaults for each run; streams and Getenv are set by run
 
-	changes bool // what commands give depends on how often they are run
+	changes bool              // what commands give depends on how often they are run
+	asks    func(name string) // is told of each environment variable that a command asks for; nil: nobody
 }
 
 func newUser(t *testing.T) *user {
@@ -51,6 +53,27 @@ func (u *user) runWith(ctx context.Context, stdin string, args ...string) result
 		u.t.Errorf("%v exits with %d and claims success:\n%s", args, r.code, r.stdout)
 	}
 	return r
+}
+
+// inTime tries something that a time-out must end, after things that must come
+// before it: where try reports that the machine was too slow for these, and for
+// nothing else, it has twice the time.
+func inTime(t *testing.T, try func(timeout time.Duration) bool) {
+	t.Helper()
+	const longest = time.Minute
+	for timeout := 250 * time.Millisecond; ; timeout *= 2 {
+		switch {
+		case try(timeout) || t.Failed():
+			return
+		case timeout > longest:
+			t.Fatalf("not even %v are enough", timeout)
+		}
+	}
+}
+
+// timeIsUp is what a command says that its --timeout has ended.
+func timeIsUp(timeout time.Duration) string {
+	return "he time that --timeout allows, " + timeout.String() + ", was up"
 }
 
 // ok runs a command that must succeed.

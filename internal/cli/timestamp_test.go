@@ -45,8 +45,6 @@ func TestSignWithTimestamp(t *testing.T) {
 	t.Parallel()
 	u := newUser(t)
 	tsa, foreign := u.newAuthority(testpki.Options{}), u.newAuthority(testpki.Options{KeySet: 1, Name: "foreign"})
-	down := httptest.NewServer(http.NotFoundHandler())
-	down.Close()
 	u.newSigner("acme", testpki.Options{})
 	dir, digest := u.layout("stamped")
 	ref := dir + "@" + digest
@@ -69,13 +67,13 @@ func TestSignWithTimestamp(t *testing.T) {
 	sign(from()...).wantError(2, "no root certificate is known", "--timestamp-root-cert")
 	sign(from("--timestamp-root-cert", foreign.root)...).wantError(2, "trusted root")
 	sign("--timestamp-url", "ftp://x", "--timestamp-root-cert", tsa.root).wantError(2, "ftp")
-	sign("--timestamp-url", down.URL, "--timestamp-root-cert", tsa.root).wantError(3, "")
+	sign("--timestamp-url", "http://127.0.0.1:1", "--timestamp-root-cert", tsa.root).wantError(3, "")
 	sign(from("--timestamp-root-cert", u.write("leaf.crt", string((&testpki.Chain{Certs: tsa.Certs[:1]}).CertPEM())))...).wantError(2, "leaf.crt")
 	sign(from("--timestamp-root-cert", u.write("none.crt", ""))...).wantError(2, "none.crt")
 	if after := snapshot(t, dir); after != before {
 		t.Errorf("something was stored:\n%s", after)
 	}
-	sign("--timestamp-url", down.URL, "--timestamp-url", tsa.url, "--timestamp-root-cert", foreign.root, "--timestamp-root-cert", tsa.root).want(0, stamped)
+	sign("--timestamp-url", "http://127.0.0.1:1", "--timestamp-url", tsa.url, "--timestamp-root-cert", foreign.root, "--timestamp-root-cert", tsa.root).want(0, stamped)
 
 	u.ok("cert", "add", "--type", "tsa", "--store", "clock", tsa.root)
 	sign(from()...).want(0, stamped)

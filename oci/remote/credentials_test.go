@@ -52,6 +52,7 @@ func runTests(m *testing.M) int {
 	os.Setenv("PATH", dir)
 	os.Setenv("HELPER_DIR", dir)
 	os.Setenv("HOME", dir)
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // of the helpers; one second each otherwise
 	os.Unsetenv("DOCKER_CONFIG")
 	return m.Run()
 }

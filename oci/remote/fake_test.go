@@ -418,9 +418,11 @@ func serve(t testing.TB, h http.Handler) string {
 	return strings.TrimPrefix(s.URL, "http://")
 }
 
-// quick shortens all waits and does not wait between retries.
+// quick shortens all waits and does not wait between retries. However slow the
+// machine is, no reading of a tag gets too old and no list comes too late.
 func quick(c *Client) *Client {
 	c.timing.settleMin, c.timing.settleMinLoopback = time.Millisecond, time.Millisecond
+	c.timing.settleMax, c.timing.readAge = time.Hour, time.Hour
 	c.timing.readBack = time.Microsecond
 	c.sleep = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 	return c
@@ -441,6 +443,17 @@ func openAt(t testing.TB, host string, o Options) *Repository {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// timesOut runs what is to run out of time, and again with twice the time if that
+// came too early on a slow machine: before what is looked at had begun.
+func timesOut(t *testing.T, least time.Duration, run func(within time.Duration) (begun bool)) {
+	t.Helper()
+	for within := least; !run(within); within *= 2 {
+		if within > time.Minute {
+			t.Fatalf("it had not begun within %v", within)
+		}
+	}
 }
 
 func parseRef(t testing.TB, s string) oci.Reference {

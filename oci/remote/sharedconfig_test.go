@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/notaryv2/notation/reason"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -206,28 +207,26 @@ func TestSharedConfig(t *testing.T) {
 	}
 	// It fails: whoever waits is told, and who comes later tries anew.
 	s.forget("r/a")
-	failed := errors.New("refused")
-	p, _ := s.get("r/a")
-	p.begun = true
-	told := make(chan error, 1)
-	go func() {
-		_, err := s.once(t.Context(), "r/a", nil)
-		told <- err
-	}()
-	cancelled, stop := context.WithCancel(t.Context())
-	stop()
-	if _, err := s.once(cancelled, "r/a", nil); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	// The one that waits may still be on its way, and then pushes itself.
-	s.end(t.Context(), "r/a", p, failed)
-	s.mu.Lock()
-	s.repos["r/a"] = p
-	s.mu.Unlock()
-	if err := <-told; !errors.Is(err, failed) {
-		t.Error(err)
-	}
-	s.forget("r/a")
+	synctest.Test(t, func(t *testing.T) {
+		failed := errors.New("refused")
+		p, _ := s.get("r/a")
+		p.begun = true
+		told := make(chan error, 1)
+		go func() {
+			_, err := s.once(t.Context(), "r/a", nil)
+			told <- err
+		}()
+		cancelled, stop := context.WithCancel(t.Context())
+		stop()
+		if _, err := s.once(cancelled, "r/a", nil); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		synctest.Wait() // or the other may still be on its way, and then pushes itself
+		s.end(t.Context(), "r/a", p, failed)
+		if err := <-told; !errors.Is(err, failed) {
+			t.Error(err)
+		}
+	})
 	if done, err := s.once(t.Context(), "r/a", func() error { return nil }); !done || err != nil {
 		t.Error(done, err)
 	}
