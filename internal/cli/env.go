@@ -55,10 +55,19 @@ func Main() int {
 // notify has a first interrupt cancel what is going on. A second one ends the
 // process at once.
 func notify(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(ctx, signals...)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }
+
+// outlivePipe has writing to standard output fail once nobody reads it any longer,
+// for as long as the process runs. Otherwise that ends the process, whatever it is
+// just storing.
+func outlivePipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 func (e Env) withDefaults() Env {
 	if e.Stdin == nil {
