@@ -89,12 +89,12 @@ func repeatable(args []string, code int) (reads, again bool) {
 
 // difference returns the first line that two texts do not have in common, as it is
 // in each. Left out is what no two runs have in common: times, the port at this end
-// of a connection, whether an answer about revocation was kept, what a registry
-// says in the body of a refusal, which it has for requests with a body only, and
-// which comes first of several signatures, or is named of those that are as good.
-// An artifact's digest, which stands after "@", is compared.
+// of a connection, whether the newest answer about revocation was kept or carried
+// along, what a registry says in the body of a refusal, which it has for requests
+// with a body only, and which comes first of several signatures, or is named of
+// those that are as good. An artifact's digest, which stands after "@", is compared.
 func difference(a, b string) (ofA, ofB string) {
-	differing := regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?UTC|Z)?|127\.0\.0\.1:\d+->| \(cached\)| \(\\?"[A-Z_]+\\?"\)|\bsha256:[0-9a-f]+`)
+	differing := regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?UTC|Z)?|127\.0\.0\.1:\d+->| \((cached|carried)\)| \(\\?"[A-Z_]+\\?"\)|\bsha256:[0-9a-f]+`)
 	lines := func(s string) []string {
 		s = strings.ReplaceAll(s, "@sha256:", "@")
 		all := strings.Split(differing.ReplaceAllString(s, ""), "\n")
