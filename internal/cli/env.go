@@ -27,6 +27,10 @@ type Env struct {
 	// Notify returns a context that ends when the process is told to; nil: the
 	// context of Run is all there is.
 	Notify func(context.Context) (context.Context, context.CancelFunc)
+
+	// OutlivePipe has writing to Stdout fail once nobody reads it any longer, where
+	// that would end the process, whatever it is just storing; nil: it fails anyway.
+	OutlivePipe func()
 }
 
 // Terminal is the person in front of the program, if there is one.
@@ -49,6 +53,8 @@ func Main() int {
 		Getenv:   os.Getenv,
 		Terminal: osTerminal{in: os.Stdin, out: os.Stdout},
 		Notify:   notify,
+
+		OutlivePipe: func() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) },
 	})
 }
 
@@ -63,11 +69,6 @@ func notify(ctx context.Context) (context.Context, context.CancelFunc) {
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }
-
-// outlivePipe has writing to standard output fail once nobody reads it any longer,
-// for as long as the process runs. Otherwise that ends the process, whatever it is
-// just storing.
-func outlivePipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 func (e Env) withDefaults() Env {
 	if e.Stdin == nil {
@@ -90,6 +91,9 @@ func (e Env) withDefaults() Env {
 	}
 	if e.Notify == nil {
 		e.Notify = context.WithCancel
+	}
+	if e.OutlivePipe == nil {
+		e.OutlivePipe = func() {}
 	}
 	if e.Terminal == nil {
 		e.Terminal = noTerminal{}

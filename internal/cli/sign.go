@@ -181,7 +181,7 @@ func (a *app) sign(ctx context.Context, cmd *cobra.Command, o *signOptions, args
 		return nil, err
 	}
 	defer list.done()
-	outlivePipe()
+	a.env.OutlivePipe()
 	ctx, budget, cancel := a.spend(ctx)
 	defer cancel()
 	budget.run() // a plugin may hold the key
