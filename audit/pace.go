@@ -42,6 +42,21 @@ func (p *Pace) Busy(registry string, wait time.Duration) {
 	p.lane(registry).busy(time.Now(), wait)
 }
 
+// Answered says that a registry has answered well within a call of [Pace.Do], of
+// which more requests are to come. Until it has been busy once, that counts as much
+// as the end of a call does, so that what takes several round trips does not wait
+// for all of them before there is more at a time.
+func (p *Pace) Answered(registry string) {
+	l := p.lane(registry)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.steady {
+		return
+	}
+	l.grow(1)
+	l.wake(time.Now())
+}
+
 // Limit returns how many requests a registry may be asked to serve at the same
 // time now.
 func (p *Pace) Limit(registry string) int {
@@ -184,14 +199,17 @@ func (l *lane) release(now time.Time, err error, interrupted bool) {
 		l.fail(now, err)
 	default:
 		l.answered, l.failed = now, 0
-		grow := 1.0
 		if l.steady {
-			grow /= l.limit
+			l.grow(1 / l.limit)
+		} else {
+			l.grow(1)
 		}
-		l.limit = min(l.limit+grow, l.ceiling)
 	}
 	l.wake(now)
 }
+
+// grow raises the number of requests. l.mu is held.
+func (l *lane) grow(by float64) { l.limit = min(l.limit+by, l.ceiling) }
 
 // fail counts a request that got no answer of use.
 func (l *lane) fail(now time.Time, err error) {

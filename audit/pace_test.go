@@ -47,6 +47,45 @@ func TestPaceGrows(t *testing.T) {
 	})
 }
 
+// TestPaceAnswered lets there be more at a time while the first are under way, until
+// the registry has been busy.
+func TestPaceAnswered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPace(50)
+		var begun atomic.Int64
+		end := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				_ = p.Do(t.Context(), host, func(context.Context) error {
+					begun.Add(1)
+					<-end
+					return nil
+				})
+			})
+			synctest.Wait()
+		}
+		for want := firstLimit; want < 60; want++ {
+			if n := min(want, 50); int(begun.Load()) != n || p.Limit(host) != n {
+				t.Errorf("%d begun, and the limit is %d, want %d", begun.Load(), p.Limit(host), n)
+			}
+			p.Answered(host)
+			synctest.Wait()
+		}
+		p.Busy(host, 0)
+		p.Answered(host)
+		if n := p.Limit(host); n != 25 {
+			t.Errorf("%d at a time after the registry has been busy", n)
+		}
+		if n := p.Limit("elsewhere"); n != firstLimit {
+			t.Errorf("%d at a time elsewhere", n)
+		}
+		close(end)
+		wg.Wait()
+	})
+}
+
 // TestPaceAdapts finds what a registry can serve and stays near it.
 func TestPaceAdapts(t *testing.T) {
 	t.Parallel()

@@ -184,7 +184,7 @@ func (r *signRun) job(ctx context.Context, job signJob, repo oci.Repository, tur
 	if err := turn.wait(ctx, d); err != nil {
 		return r.unbegunJob(ctx, job)
 	}
-	place := &storage{Repository: repo, stamping: r.stamping}
+	place := &storage{Repository: repo, stamping: r.stamping, found: func() { r.pace.Answered(job.target.lane()) }}
 	var signed notation.Signed
 	err := r.inTurn(ctx, job.target, func(ctx context.Context) error {
 		var err error
@@ -194,14 +194,18 @@ func (r *signRun) job(ctx context.Context, job signJob, repo oci.Repository, tur
 	return r.result(ctx, job, signed, err, place)
 }
 
+// lane names the registry, or whatever else it is in.
+func (t target) lane() string {
+	if t.path != "" {
+		return placeOf(t)
+	}
+	return t.ref.Registry()
+}
+
 // inTurn has do ask a registry, within the time for one artifact, when it is its
 // turn.
 func (r *signRun) inTurn(ctx context.Context, t target, do func(context.Context) error) error {
-	lane := t.ref.Registry()
-	if t.path != "" {
-		lane = placeOf(t)
-	}
-	err := r.pace.Do(ctx, lane, func(ctx context.Context) error {
+	err := r.pace.Do(ctx, t.lane(), func(ctx context.Context) error {
 		if r.each == 0 {
 			return do(ctx)
 		}

@@ -56,6 +56,7 @@ func (k *keyHolder) Sign(ctx context.Context, r envelope.Request) (signer.Result
 type storage struct {
 	oci.Repository
 	stamping chan struct{} // places for those who ask for a time stamp; nil: nobody does
+	found    func()        // is told when the artifact has been found; nil: nobody
 
 	mu    sync.Mutex
 	ended error // the interrupt
@@ -85,6 +86,9 @@ func (s *storage) guard(ctx context.Context) (context.Context, context.CancelFun
 // Attach implements [oci.Repository].
 func (s *storage) Attach(ctx context.Context, ref oci.Reference, build func(oci.Descriptor) (oci.Attachment, error)) (oci.Attached, error) {
 	return s.Repository.Attach(ctx, ref, func(subject oci.Descriptor) (oci.Attachment, error) {
+		if s.found != nil {
+			s.found()
+		}
 		if s.stamping != nil {
 			select {
 			case s.stamping <- struct{}{}:
