@@ -106,6 +106,9 @@ func (n *names) mayVary(data []byte) bool {
 	if n.unclear {
 		return true
 	}
+	if len(n.exact) == 0 {
+		return false // there is nothing to be a variant of
+	}
 	var buffer [64]byte
 	for i := 0; ; {
 		start := bytes.IndexByte(data[i:], '"')

@@ -22,7 +22,7 @@ func BenchmarkParseLargeIndex(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(raw)))
 	for b.Loop() {
-		if x, err := parseIndex(raw, ocispec.MediaTypeImageIndex); err != nil || len(x.entries) != 1000 {
+		if x, err := parseListing(raw, ocispec.MediaTypeImageIndex); err != nil || len(x.entries) != 1000 {
 			b.Fatal(len(x.entries), err)
 		}
 	}

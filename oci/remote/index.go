@@ -17,7 +17,7 @@ import (
 // that are unknown here and must survive a rewriting.
 type entry struct {
 	descriptor oci.Descriptor
-	raw        strictjson.Raw
+	raw        strictjson.Raw // nil in an index that was skimmed
 }
 
 // index is an OCI image index as a listing of referrers.
@@ -25,9 +25,13 @@ type index struct {
 	entries  []entry                   // those that can be used
 	all      []strictjson.Raw          // all, also those that cannot
 	members  map[string]strictjson.Raw // of the index itself
+	skimmed  bool                      // without all, members and the texts of entries
 	unusable []unusable                // those that cannot, at most maxUnusable
 	flooded  bool                      // there are more of these
 }
+
+// parser reads a page of a listing that was sent as mediaType.
+type parser func(raw []byte, mediaType string) (*index, error)
 
 // unusable is an entry that cannot be used, with as much of it as could be
 // read: whether something is missed depends on what it says to be.
@@ -36,9 +40,62 @@ type unusable struct {
 	err   error
 }
 
+// likelyEntries is for how many entries room is made before any has been found
+// to be usable: four megabytes may hold a million that are not.
+const likelyEntries = 1024
+
 // errNoIndex says that a text is something else than an image index, and does
 // not claim to be one.
 var errNoIndex = errors.New("not an OCI image index")
+
+// errSkimmed keeps an index of which only a part was read from being written:
+// the rest would be lost.
+var errSkimmed = errors.New("an index that was read to be listed is to be rewritten")
+
+// parseListing is [parseIndex] for an index that is not to be rewritten. Nearly
+// always every entry can be used: then it reads the text once, where parseIndex
+// reads it thrice.
+func parseListing(raw []byte, mediaType string) (*index, error) {
+	if x := skimIndex(raw, mediaType); x != nil {
+		return x, nil
+	}
+	return parseIndex(raw, mediaType)
+}
+
+// skimIndex reads an index in which every entry can be used, without what only
+// a rewriting needs. It returns nil if the index is another or in doubt.
+func skimIndex(raw []byte, mediaType string) *index {
+	var w struct {
+		SchemaVersion int           `json:"schemaVersion"`
+		MediaType     string        `json:"mediaType"`
+		Manifests     *[]entryWords `json:"manifests"`
+	}
+	if strictjson.UnmarshalOpen(raw, &w) != nil || w.Manifests == nil || !isIndex(w.MediaType, w.SchemaVersion, mediaType) {
+		return nil
+	}
+	x := &index{entries: make([]entry, 0, min(len(*w.Manifests), likelyEntries)), skimmed: true}
+	for i := range *w.Manifests {
+		d, err := (*w.Manifests)[i].descriptor()
+		if err != nil {
+			return nil
+		}
+		x.entries = append(x.entries, entry{descriptor: d})
+	}
+	return x
+}
+
+// isIndex reports whether a document with these members, sent as mediaType, is
+// an image index.
+func isIndex(said string, schemaVersion int, mediaType string) bool {
+	switch {
+	case said != "":
+		return said == ocispec.MediaTypeImageIndex
+	case mediaType == ocispec.MediaTypeImageIndex:
+		return true
+	default:
+		return schemaVersion == 2 && !oci.IsManifest(mediaType)
+	}
+}
 
 // parseIndex reads an image index. mediaType is the type that it was sent as,
 // which counts if the text does not say. Entries that cannot be used are kept
@@ -65,15 +122,10 @@ func parseIndex(raw []byte, mediaType string) (*index, error) {
 		}
 		return nil, err
 	}
-	said := w.MediaType
-	if said == "" {
-		said = mediaType
-	}
-	generic := w.MediaType == "" && w.SchemaVersion == 2 && !oci.IsManifest(mediaType)
 	switch {
-	case said != ocispec.MediaTypeImageIndex && !generic:
+	case !isIndex(w.MediaType, w.SchemaVersion, mediaType):
 		return nil, errNoIndex
-	case w.Manifests == nil && said == ocispec.MediaTypeImageIndex:
+	case w.Manifests == nil && (w.MediaType != "" || mediaType == ocispec.MediaTypeImageIndex):
 		return nil, errors.New("an index without the member \"manifests\"")
 	case w.Manifests == nil:
 		return nil, errNoIndex
@@ -128,7 +180,7 @@ func parsePredecessor(raw []byte, mediaType string) (*index, error) {
 
 // parseEntries reads the descriptors of a listing.
 func (x *index) parseEntries() {
-	x.entries = make([]entry, 0, len(x.all))
+	x.entries = make([]entry, 0, min(len(x.all), likelyEntries))
 	for i, raw := range x.all {
 		d, err := parseEntry(raw)
 		switch {
@@ -162,17 +214,24 @@ func claimOf(raw strictjson.Raw) oci.Descriptor {
 	return oci.Descriptor{Digest: digest.Digest(text("digest")), ArtifactType: text("artifactType")}
 }
 
+// entryWords are the members of an entry that are used.
+type entryWords struct {
+	MediaType    string             `json:"mediaType"`
+	Digest       string             `json:"digest"`
+	Size         int64              `json:"size"`
+	ArtifactType string             `json:"artifactType"`
+	Annotations  *map[string]string `json:"annotations"`
+}
+
 func parseEntry(raw strictjson.Raw) (oci.Descriptor, error) {
-	var w struct {
-		MediaType    string             `json:"mediaType"`
-		Digest       string             `json:"digest"`
-		Size         int64              `json:"size"`
-		ArtifactType string             `json:"artifactType"`
-		Annotations  *map[string]string `json:"annotations"`
-	}
+	var w entryWords
 	if err := strictjson.UnmarshalOpen(raw, &w); err != nil {
 		return oci.Descriptor{}, err
 	}
+	return w.descriptor()
+}
+
+func (w *entryWords) descriptor() (oci.Descriptor, error) {
 	d := oci.Descriptor{
 		MediaType: w.MediaType, Digest: digest.Digest(w.Digest), Size: w.Size, ArtifactType: w.ArtifactType,
 	}
@@ -194,6 +253,9 @@ func (x *index) with(add []entry, drop map[digest.Digest]bool) ([]byte, error) {
 	members := map[string]strictjson.Raw{}
 	var all []strictjson.Raw
 	if x != nil {
+		if x.skimmed {
+			return nil, errSkimmed
+		}
 		maps.Copy(members, x.members)
 		for _, raw := range x.all {
 			if d, err := parseEntry(raw); err != nil || !drop[d.Digest] {
@@ -202,6 +264,9 @@ func (x *index) with(add []entry, drop map[digest.Digest]bool) ([]byte, error) {
 		}
 	}
 	for i := range add {
+		if add[i].raw == nil {
+			return nil, errSkimmed
+		}
 		all = append(all, add[i].raw)
 	}
 	list, err := strictjson.Marshal(all)

@@ -104,7 +104,7 @@ func (r *Repository) list(ctx context.Context, subject digest.Digest, o oci.Refe
 	var wg sync.WaitGroup
 	likely := o.Likely && r.client.lists.has(r.host)
 	if k.tag == nil && !likely {
-		wg.Go(func() { k.tag = r.readTag(ctx, subject, k.actions) })
+		wg.Go(func() { k.tag = r.readTag(ctx, subject, k.actions, parseListing) })
 	}
 	if k.api == nil {
 		k.api = r.listAPI(ctx, subject, c, k.actions)
@@ -118,7 +118,7 @@ func (r *Repository) list(ctx context.Context, subject digest.Digest, o oci.Refe
 		r.client.lists.add(r.host)
 	}
 	if k.tag == nil {
-		k.tag = r.readTag(ctx, subject, k.actions)
+		k.tag = r.readTag(ctx, subject, k.actions, parseListing)
 	}
 
 	sources := []*source{k.api, k.tag.source(c)}
@@ -226,11 +226,11 @@ func (r *Repository) listAPI(ctx context.Context, subject digest.Digest, c colle
 	return r.listPages(ctx, c, request{
 		method: http.MethodGet, url: first, what: what,
 		accept: []string{ocispec.MediaTypeImageIndex}, limit: maxIndex, actions: actions,
-	}, isAbsent, parseIndex)
+	}, isAbsent, parseListing)
 }
 
 // listPages reads a listing page by page until it ends or is full.
-func (r *Repository) listPages(ctx context.Context, c collector, q request, absent func(*response) bool, parse func(raw []byte, mediaType string) (*index, error)) *source {
+func (r *Repository) listPages(ctx context.Context, c collector, q request, absent func(*response) bool, parse parser) *source {
 	s := &source{}
 	first, visited, total := true, map[string]bool{}, 0
 	wanted := 0
@@ -285,7 +285,7 @@ func (r *Repository) listPages(ctx context.Context, c collector, q request, abse
 
 // parsePage reads a page of a listing. No encoding was asked for, so that one
 // which comes with an encoding cannot be read.
-func parsePage(p *response, parse func(raw []byte, mediaType string) (*index, error)) (*index, error) {
+func parsePage(p *response, parse parser) (*index, error) {
 	if encoding := p.header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, fmt.Errorf("it has the content encoding %s, which was not asked for", quote(encoding))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -381,12 +382,13 @@ func FuzzReferrersIndex(f *testing.F) {
 		}
 		x, err := parseIndex(raw, mediaType)
 		if err != nil {
-			if x != nil {
-				t.Fatal("an index and an error")
+			if _, again := parseListing(raw, mediaType); x != nil || again == nil || err.Error() != again.Error() {
+				t.Fatalf("an index and an error, or another error when read to be listed: %v, %v", err, again)
 			}
 			return
 		}
 		checkEntries(t, x)
+		checkSkimmed(t, x, raw, mediaType)
 		e, err := newEntry(descriptorOf("new", "type/new"))
 		if err != nil {
 			t.Fatal(err)
@@ -403,6 +405,67 @@ func FuzzReferrersIndex(f *testing.F) {
 			t.Fatal("rewriting lost an entry")
 		}
 	})
+}
+
+// checkSkimmed fails if an index that is read to be listed says something else
+// than y, which is the same, read to be rewritten.
+func checkSkimmed(t *testing.T, y *index, raw []byte, mediaType string) *index {
+	t.Helper()
+	x, err := parseListing(raw, mediaType)
+	if err != nil || len(y.entries) != len(x.entries) || len(y.unusable) != len(x.unusable) || y.flooded != x.flooded {
+		t.Fatalf("read to be listed: %v", err)
+	}
+	for i := range y.entries {
+		if !reflect.DeepEqual(y.entries[i].descriptor, x.entries[i].descriptor) {
+			t.Fatalf("entry %d is %v, and %v when read to be listed", i, y.entries[i].descriptor, x.entries[i].descriptor)
+		}
+	}
+	if _, err := x.with(nil, nil); x.skimmed != (err != nil) {
+		t.Fatalf("skimmed %v, and rewriting it says %v", x.skimmed, err)
+	}
+	return x
+}
+
+// TestSkimmedIndex checks which indexes are read once only, and that the others
+// are read as they were before.
+func TestSkimmedIndex(t *testing.T) {
+	t.Parallel()
+	a, b := descriptorOf("a", oci.ArtifactTypeSignature), descriptorOf("b", "type/b")
+	good := string(indexOf(a, b))
+	one := string(indexOf(a))
+	for _, c := range []struct {
+		name, text, mediaType string
+		skimmed               bool
+		entries, unusable     int
+	}{
+		{"plain", good, ocispec.MediaTypeImageIndex, true, 2, 0},
+		{"sent as something else", good, "text/plain", true, 2, 0},
+		{"no type", `{"schemaVersion":2,"manifests":[]}`, "", true, 0, 0},
+		{"no list", `{"schemaVersion":2}`, "", false, 0, 0},
+		{"an entry of another shape", strings.Replace(one, `"manifests":[`, `"manifests":[7,`, 1), ocispec.MediaTypeImageIndex, false, 1, 1},
+		{"an entry that cannot be used", strings.Replace(one, `"manifests":[`, `"manifests":[{},`, 1), ocispec.MediaTypeImageIndex, false, 1, 1},
+		{"an entry with a member twice", strings.Replace(good, `"digest":`, `"digest":"sha256:00","digest":`, 1), ocispec.MediaTypeImageIndex, false, 0, 0},
+		{"an entry with a variant", strings.Replace(good, `"digest":`, `"Digest":"sha256:00","digest":`, 1), ocispec.MediaTypeImageIndex, false, 1, 1},
+		{"an entry with null", strings.Replace(good, `"digest":`, `"artifactType":null,"digest":`, 1), ocispec.MediaTypeImageIndex, false, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			x, err := parseIndex([]byte(c.text), c.mediaType)
+			if refused := c.entries+c.unusable == 0 && !c.skimmed; refused {
+				if _, again := parseListing([]byte(c.text), c.mediaType); err == nil || again == nil || err.Error() != again.Error() {
+					t.Fatalf("got %v, and %v when read to be listed", err, again)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			x = checkSkimmed(t, x, []byte(c.text), c.mediaType)
+			if x.skimmed != c.skimmed || len(x.entries) != c.entries || len(x.unusable) != c.unusable {
+				t.Fatalf("skimmed %v, %d entries, %d unusable", x.skimmed, len(x.entries), len(x.unusable))
+			}
+		})
+	}
 }
 
 func checkEntries(t *testing.T, x *index) {

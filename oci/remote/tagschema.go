@@ -50,8 +50,9 @@ func (t *tagState) source(c collector) *source {
 }
 
 // readTag reads the referrers tag. What stands there and is no index does not
-// count as a listing; a registry may take the tag for the subject's digest.
-func (r *Repository) readTag(ctx context.Context, subject digest.Digest, actions []string) *tagState {
+// count as a listing; a registry may take the tag for the subject's digest. parse
+// is parseListing, or parseIndex where the tag is going to be written.
+func (r *Repository) readTag(ctx context.Context, subject digest.Digest, actions []string, parse parser) *tagState {
 	t := &tagState{asked: time.Now()}
 	q := r.manifestRequest(http.MethodGet, referrersTag(subject), actions)
 	p, err := r.do(ctx, q)
@@ -76,7 +77,7 @@ func (r *Repository) readTag(ctx context.Context, subject digest.Digest, actions
 		foreign("the artifact itself")
 		return t
 	}
-	x, err := parsePage(p, parseIndex)
+	x, err := parsePage(p, parse)
 	switch {
 	case errors.Is(err, errNoIndex) && !claimsJSON(p.body, contentType(p.header)):
 		// Nothing that a registry keeps under a tag.
@@ -97,7 +98,7 @@ func (r *Repository) readTag(ctx context.Context, subject digest.Digest, actions
 // readTagFor is readTag by someone who is going to write.
 func (r *Repository) readTagFor(ctx context.Context, lock *tagLock, subject digest.Digest) *tagState {
 	writes := lock.writes.Load()
-	t := r.readTag(ctx, subject, actionsPush)
+	t := r.readTag(ctx, subject, actionsPush, parseIndex)
 	t.writes = writes
 	return t
 }
