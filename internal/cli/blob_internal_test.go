@@ -143,6 +143,8 @@ func TestExplainTimeUp(t *testing.T) {
 		{nil, "", ""},
 		{undecided, up + ": interrupted: context canceled", moreTime},
 		{context.Cause(ctx), up, moreTime},
+		{reason.Errorf(reason.RegistryUnauthorized, "401").WithHint("log in"), "401", "log in"},
+		{reason.Wrap(reason.RegistryUnauthorized, context.Canceled, "401"), up + ": 401: context canceled", moreTime},
 		{reason.Wrap(reason.VerifyInterrupted, context.Cause(ctx), "interrupted").WithHint("try again"), "interrupted: " + up, moreTime},
 		{manyErrors{{"a: b", reason.Errorf(reason.UsageFlag, "wrong")}, {"c", undecided}}, "a: b: wrong", ""},
 		{reason.Errorf(reason.UsageFlag, "wrong").WithHint("mend"), "wrong", "mend"},

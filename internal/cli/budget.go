@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/notaryv2/notation/reason"
 )
 
 // timeUp is the cause with which a context ends when --timeout has passed. It
@@ -123,11 +125,21 @@ func explainTimeUp(ctx context.Context, err error) error {
 		}
 		return many
 	}
-	if exitCode(err) != exitUndecided {
+	if exitCode(err) != exitUndecided || answered(err) {
 		return err
 	}
 	if strings.Contains(err.Error(), up.Error()) {
 		return reworded{hint: moreTime, err: err}
 	}
 	return reworded{text: up.Error() + ": " + err.Error(), hint: moreTime, err: err}
+}
+
+// answered reports whether a registry has said what it wants, which more time
+// does not change.
+func answered(err error) bool {
+	switch reason.Of(err) {
+	case reason.RegistryUnauthorized, reason.RegistryDenied, reason.RegistryCredentials:
+		return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+	}
+	return false
 }

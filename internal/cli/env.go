@@ -119,8 +119,12 @@ func (t osTerminal) Reads() bool { return term.IsTerminal(int(t.in.Fd())) }
 func (t osTerminal) Shows() bool { return term.IsTerminal(int(t.out.Fd())) }
 
 // Password restores the terminal when ctx ends before the line does: an
-// interrupt must not leave it without echo.
+// interrupt must not leave it without echo. Nor must SIGQUIT, which elsewhere ends
+// the program with a picture of what it is doing.
 func (t osTerminal) Password(ctx context.Context) (string, error) {
+	outer := ctx
+	ctx, stop := signal.NotifyContext(outer, syscall.SIGQUIT)
+	defer stop()
 	fd := int(t.in.Fd())
 	state, err := term.GetState(fd)
 	if err != nil {
@@ -139,6 +143,10 @@ func (t osTerminal) Password(ctx context.Context) (string, error) {
 	case l := <-read:
 		return string(l.text), l.err
 	case <-ctx.Done():
-		return "", errors.Join(ctx.Err(), term.Restore(fd, state))
+		err := outer.Err()
+		if err == nil {
+			err = errors.New("interrupted")
+		}
+		return "", errors.Join(err, term.Restore(fd, state))
 	}
 }
