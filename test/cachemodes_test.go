@@ -15,7 +15,6 @@ import (
 
 	"github.com/notaryv2/notation/internal/cachemodes"
 	"github.com/notaryv2/notation/internal/cli"
-	"github.com/notaryv2/notation/test/registries"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -38,14 +37,20 @@ func TestAttackScriptsInEveryCacheMode(t *testing.T) {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
 			for _, dir := range scriptDirectories() {
-				kind := registries.Olareg // what is kept does not depend on it
 				if dir == localScripts {
-					kind = 0
+					t.Run(filepath.Base(dir), func(t *testing.T) {
+						t.Parallel()
+						runScripts(t, attackScripts(t, dir), 0, mode)
+					})
+					continue
 				}
-				t.Run(filepath.Base(dir), func(t *testing.T) {
-					t.Parallel()
-					runScripts(t, attackScripts(t, dir), kind, mode)
-				})
+				// What is kept depends only on whether there is a referrers API.
+				for _, kind := range twoKinds() {
+					t.Run(filepath.Base(dir)+"/"+kind.String(), func(t *testing.T) {
+						t.Parallel()
+						runScripts(t, attackScripts(t, dir), kind, mode)
+					})
+				}
 			}
 		})
 	}
