@@ -228,8 +228,9 @@ func (a *Archive) forgetUndecided() {
 
 // known reports whether there is a record about an artifact that was decided not
 // before since nor after now, and still holds. It then is one that the run has come
-// across, by these tags.
-func (a *Archive) known(repository string, d digest.Digest, tags []string, since, now time.Time) (bool, error) {
+// across, by these tags. earlier says that it is of an earlier run: this one has not
+// come across the artifact before.
+func (a *Archive) known(repository string, d digest.Digest, tags []string, since, now time.Time) (known, earlier bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	number, ok := a.names[repository]
@@ -237,11 +238,12 @@ func (a *Archive) known(repository string, d digest.Digest, tags []string, since
 	e, there := a.index[p]
 	at := now.Unix()
 	if !ok || !there || !e.decided || e.time < since.Unix() || e.time > at || e.until <= at {
-		return false, nil
+		return false, false, nil
 	}
+	earlier = !a.running || !e.seen
 	r, err := a.read(p, e)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	before := r
 	if a.running && !e.seen {
@@ -249,14 +251,14 @@ func (a *Archive) known(repository string, d digest.Digest, tags []string, since
 	}
 	r.addTags(tags)
 	if !slices.Equal(r.Tags, before.Tags) || r.MoreTags != before.MoreTags {
-		return true, a.put(p, &r)
+		return true, earlier, a.put(p, &r)
 	}
 	if a.running && !e.seen {
 		e.seen = true
 		a.current++
 		a.index[p] = e
 	}
-	return true, nil
+	return true, earlier, nil
 }
 
 // errChanged is the cause where a record is not the one that was written.

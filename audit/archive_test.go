@@ -81,7 +81,7 @@ func TestState(t *testing.T) {
 	}{
 		{"a", "1", at, true}, {"a", "1", at.Add(time.Second), false}, {"a", "2", at, false}, {"c", "1", at, false},
 	} {
-		known, err := a.known(host+"/"+tt.repository, digest.FromString(tt.content), []string{"v1"}, tt.since, at.Add(time.Hour))
+		known, _, err := a.known(host+"/"+tt.repository, digest.FromString(tt.content), []string{"v1"}, tt.since, at.Add(time.Hour))
 		if err != nil || known != tt.want {
 			t.Errorf("%+v: %v, %v", tt, known, err)
 		}
@@ -262,7 +262,7 @@ func TestArchiveDamaged(t *testing.T) {
 	if err := a.file.Truncate(0); err != nil {
 		t.Fatal(err)
 	}
-	_, err := a.known(host+"/a", digest.FromString("1"), nil, at, at.Add(time.Hour))
+	_, _, err := a.known(host+"/a", digest.FromString("1"), nil, at, at.Add(time.Hour))
 	wantCode(t, err, reason.AuditWrite)
 }
 

@@ -11,7 +11,7 @@ type Progress struct {
 	listed  atomic.Bool  // targets is final
 
 	decided, notPassed, undecided atomic.Int64 // records of this run
-	known                         atomic.Int64 // artifacts that the archive knew
+	known                         atomic.Int64 // artifacts that the archive knew from earlier runs
 	empty, absent, leftOut        atomic.Int64
 	signatures, referrers         atomic.Int64
 }
@@ -27,7 +27,7 @@ type Snapshot struct {
 	Records   int64 // artifacts that were looked at
 	NotPassed int64 // those of them that did not pass, Undecided among them
 	Undecided int64
-	Known     int64 // artifacts about which a state file said enough
+	Known     int64 // artifacts about which a state file said enough when the run began
 
 	Empty      int64 // repositories in which nothing has a tag
 	Absent     int64 // those of Empty that the registry lists, and then says not to have

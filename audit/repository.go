@@ -117,13 +117,15 @@ func (r *run) fold(ctx context.Context, repo Repository, refs []oci.Reference, l
 func (r *run) look(ctx context.Context, repo Repository, name oci.Reference, refs []oci.Reference, listed bool) {
 	var tasks sync.WaitGroup
 	for _, f := range r.fold(ctx, repo, refs, listed) {
-		known, err := r.archive.known(name.Name(), f.digest, f.tags, r.Now().Add(-r.MaxAge), r.Now())
+		known, earlier, err := r.archive.known(name.Name(), f.digest, f.tags, r.Now().Add(-r.MaxAge), r.Now())
 		if err != nil {
 			r.breakOff(err)
 			return
 		}
 		if known {
-			r.progress.known.Add(1)
+			if earlier {
+				r.progress.known.Add(1)
+			}
 			continue
 		}
 		ref := name.WithDigest(f.digest)

@@ -50,7 +50,7 @@ func TestKnownEnds(t *testing.T) {
 		r.Signatures = tt.signatures
 		a := archive(t)
 		add(t, a, r)
-		if got, err := a.known(r.Repository, r.Digest, r.Tags, at.Add(-DefaultMaxAge), tt.now); err != nil || got != tt.want {
+		if got, _, err := a.known(r.Repository, r.Digest, r.Tags, at.Add(-DefaultMaxAge), tt.now); err != nil || got != tt.want {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
@@ -115,9 +115,15 @@ func TestNamedTwice(t *testing.T) {
 	}
 	for range 5 {
 		a := archive(t)
-		wantCode(t, Run(t.Context(), list(t, refs...), a, f.options()), "")
+		var p Progress
+		o := f.options()
+		o.Progress = &p
+		wantCode(t, Run(t.Context(), list(t, refs...), a, o), "")
 		got := slices.DeleteFunc(all(t, a.Records()), func(r Record) bool { return r.Repository != host+"/a" })
 		wantTexts(t, got, "a v1,v2 passed", "a v3,v4 undecided registry.unavailable")
+		if n := p.Snapshot().Known; n != 0 {
+			t.Errorf("%d are told as looked at by earlier runs", n)
+		}
 		if a.Len() != 42 {
 			t.Errorf("%d records", a.Len())
 		}

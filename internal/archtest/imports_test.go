@@ -35,7 +35,7 @@ func floors() [][]string {
 		{"bundle"},
 		{"audit/report"},
 		{"internal/config"},
-		{"internal/testpki", "internal/testoras", "internal/crashtest", "internal/cachemodes", "internal/cachemodes/everymode", "internal/archtest"},
+		{"internal/testpki", "internal/testoras", "internal/testterminal", "internal/crashtest", "internal/cachemodes", "internal/cachemodes/everymode", "internal/archtest"},
 		{"internal/cli"},
 		{"cmd/notation"},
 	}

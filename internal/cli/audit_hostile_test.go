@@ -194,13 +194,13 @@ func TestAuditStateOfOthers(t *testing.T) {
 	if r := run(0); strings.Contains(r.stderr, "Warning") {
 		t.Errorf("%s", r.stderr)
 	}
-	run(0, "looked at before")
+	run(0, "earlier run")
 	text := u.read(state)
 	year := strings.LastIndex(text, `"time":"`) + len(`"time":"`)
 	if err := os.WriteFile(state, []byte(text[:year]+"9999"+text[year+4:]), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r := run(0); strings.Contains(r.stdout, "looked at before") {
+	if r := run(0); strings.Contains(r.stdout, "earlier run") {
 		t.Errorf("%s", r.stdout)
 	}
 	if err := os.Chmod(state, 0o622); err != nil {

@@ -149,7 +149,7 @@ func TestAuditInterrupted(t *testing.T) {
 	u.run("audit", "--merge", report).want(3, "This is not all", "1 artifact in 1 repository", "an audit ended before everything was looked at")
 	close(slow.hang)
 	slow.push("v1", "bare")
-	u.run("audit", "--ca-cert", acme.root, "--state", state, "--from-file", list).want(4, "2 artifacts in 2 repositories", "1 artifact had been looked at before")
+	u.run("audit", "--ca-cert", acme.root, "--state", state, "--from-file", list).want(4, "2 artifacts in 2 repositories", "1 artifact had been looked at by an earlier run")
 }
 
 // TestVerifyReports writes what verify has decided in other forms, too.
@@ -307,7 +307,7 @@ func TestAuditStates(t *testing.T) {
 	if err := os.WriteFile(state, []byte(u.read(state)+`{"repo`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run().want(0, "was not written to its end", "looked at before")
+	run().want(0, "was not written to its end", "earlier run")
 	run("--require-revocation").want(1, "is another than when", "verify.revocation-no-source")
 	run("--offline").want(0, "is another than when")
 	u.run("audit", "--merge", state).want(0, "1 artifact in 1 repository: 1 file of records")

@@ -226,7 +226,7 @@ func (d *auditDocument) text(p *page) {
 		n         int64
 		one, many string
 	}{
-		{d.Known, "artifact had been looked at before", "artifacts had been looked at before"},
+		{d.Known, "artifact had been looked at by an earlier run", "artifacts had been looked at by earlier runs"},
 		{d.Empty, "repository has no tags", "repositories have no tags"},
 		{d.Own, "artifact is a signature itself and was left out", "artifacts are signatures themselves and were left out"},
 		{d.Referrers, "list of referrers was left out", "lists of referrers were left out"},
